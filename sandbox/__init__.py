@@ -1,0 +1,1 @@
+"""A stand-in of the payment provider: documented endpoints, webhooks, faults on demand."""
