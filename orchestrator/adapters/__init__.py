@@ -1,0 +1,1 @@
+"""The edge of the core: Redis, the provider over HTTP, the brokers."""

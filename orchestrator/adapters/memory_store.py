@@ -1,0 +1,338 @@
+"""The store's twin in memory: the same protocol on the clock's time, deterministic, in one process.
+
+Three uses: fake in unit tests, store of the simulator, model of the state machine. The contract tests run
+on it and on a real server, so that it stays true.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from orchestrator.identity import PaymentKey, shard_of
+from orchestrator.ports import (
+    Acceptance,
+    AcceptOutcome,
+    CommitOutcome,
+    Committed,
+    NotifyOutcome,
+    Record,
+    Refusal,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from orchestrator.ports import Clock, Commit
+
+ALONE_AT_CLAIMS = 5
+MOST_WAITING_OBSERVATIONS = 1000
+
+
+@dataclass(kw_only=True, slots=True)
+class _Stored:
+    key: PaymentKey
+    op: str
+    fingerprint: str
+    body: bytes
+    version: int = 1
+    sequence: int = 1
+    observed: int = 0
+    observations: list[bytes] = field(default_factory=list)
+    claims: int = 0
+    owner: str | None = None
+    owned_until_ms: int = 0
+    notify_op: str | None = None
+
+    def record(self) -> Record:
+        return Record(
+            key=self.key,
+            version=self.version,
+            sequence=self.sequence,
+            observed=self.observed,
+            observations=tuple(self.observations),
+            claims=self.claims,
+            fingerprint=self.fingerprint,
+            body=self.body,
+            owner=self.owner,
+            owned_until_ms=self.owned_until_ms or None,
+        )
+
+    def lease_ran_out(self, now_ms: int) -> bool:
+        return self.owner is not None and self.owned_until_ms <= now_ms
+
+    def lives_with_an_owner(self, now_ms: int) -> bool:
+        return self.owner is not None and self.owned_until_ms > now_ms
+
+
+class MemoryStore:
+    """PaymentStore without Redis; never raises StoreUnavailableError. Calls never suspend."""
+
+    def __init__(self, *, clock: Clock, shards: int = 64) -> None:
+        self.shards = shards
+        self.dead_letters: list[Refusal] = []
+        self._clock = clock
+        self._payments: dict[PaymentKey, _Stored] = {}
+        self._due: dict[PaymentKey, int] = {}
+        self._events: defaultdict[int, list[bytes]] = defaultdict(list)
+        self._orphans: defaultdict[PaymentKey, list[bytes]] = defaultdict(list)
+        self._tombstones: dict[PaymentKey, str] = {}
+        self._listeners: list[asyncio.Queue[int]] = []
+
+    # Inspection
+
+    def events(self, shard: int) -> tuple[bytes, ...]:
+        """The event log of a shard, oldest first."""
+        return tuple(self._events[shard])
+
+    def due(self, key: PaymentKey) -> int | None:
+        """When the payment wants attention next, in milliseconds; None: not in the due index."""
+        return self._due.get(key)
+
+    def bury(self, key: PaymentKey, fingerprint: str) -> None:
+        """Leave only a tombstone of the payment."""
+        self._payments.pop(key, None)
+        self._due.pop(key, None)
+        self._tombstones[key] = fingerprint
+
+    # The protocol
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    async def ensure_shards(self) -> None:
+        """A new store has the number of shards it was made with."""
+
+    async def find_fingerprint(self, key: PaymentKey) -> str | None:
+        """The fingerprint under which the id is remembered (payment or tombstone), or None."""
+        stored = self._payments.get(key)
+        return stored.fingerprint if stored else self._tombstones.get(key)
+
+    async def accept(
+        self,
+        key: PaymentKey,
+        *,
+        op: str,
+        fingerprint: str,
+        body: bytes,
+        event: bytes,
+        due_at_ms: int,
+        owner: str | None = None,
+        lease_ms: int = 0,
+    ) -> Acceptance:
+        """Store a new payment with its first event, due; with `owner` also claimed in the same step."""
+        stored = self._payments.get(key)
+        if stored and stored.op == op:
+            ours = owner is not None and stored.owner == owner
+            return Acceptance(outcome=AcceptOutcome.ACCEPTED, record=stored.record() if ours else None)
+        remembered = await self.find_fingerprint(key)
+        if remembered is not None:
+            known = remembered == fingerprint
+            return Acceptance(outcome=AcceptOutcome.KNOWN if known else AcceptOutcome.CONFLICT)
+        stored = _Stored(key=key, op=op, fingerprint=fingerprint, body=body)
+        stored.observations = self._orphans.pop(key, [])
+        stored.observed = len(stored.observations)
+        self._payments[key] = stored
+        self._events[self._shard(key)].append(event)
+        if owner is not None:
+            self._lease(stored, owner, lease_ms)
+            return Acceptance(outcome=AcceptOutcome.ACCEPTED, record=stored.record())
+        now = self._clock.now_ms()
+        self._set_due(key, min(due_at_ms, now) if stored.observations else due_at_ms)
+        return Acceptance(outcome=AcceptOutcome.ACCEPTED)
+
+    async def load(self, key: PaymentKey) -> Record | None:
+        """The payment as stored now, or None."""
+        stored = self._payments.get(key)
+        return stored.record() if stored else None
+
+    async def claim(self, shard: int, *, owner: str, lease_ms: int, limit: int) -> list[Record]:
+        """Claim due payments without a live owner: merchants take turns, each its longest due first."""
+        batch: list[_Stored] = []
+        for stored in self._in_turn(shard):
+            if self._claims_now(stored) >= ALONE_AT_CLAIMS:
+                batch = [stored]
+                break
+            batch.append(stored)
+            if len(batch) == limit:
+                break
+        for stored in batch:
+            self._take(stored, owner, lease_ms)
+        return [stored.record() for stored in batch]
+
+    async def claim_one(self, key: PaymentKey, *, owner: str, lease_ms: int) -> Record | None:
+        """Claim this payment, due or not; None where it is absent or somebody else holds a live claim."""
+        stored = self._payments.get(key)
+        if stored is None:
+            return None
+        if stored.owner != owner and stored.lives_with_an_owner(self._clock.now_ms()):
+            return None
+        self._take(stored, owner, lease_ms)
+        return stored.record()
+
+    async def renew(self, keys: Sequence[PaymentKey], *, owner: str, lease_ms: int) -> frozenset[PaymentKey]:
+        """Extend these claims; returns those that were lost."""
+        lost = set()
+        for key in keys:
+            stored = self._payments.get(key)
+            if stored is None or stored.owner != owner:
+                lost.add(key)
+            else:
+                self._lease(stored, owner, lease_ms)
+        return frozenset(lost)
+
+    async def release(self, key: PaymentKey, *, owner: str, due_at_ms: int | None) -> bool:
+        """Hand a claim back unchanged, due then (now if observations wait); False if it was not ours."""
+        stored = self._payments.get(key)
+        if stored is None or stored.owner != owner:
+            return False
+        stored.claims = 0
+        self._let_go(stored, due_at_ms)
+        return True
+
+    async def commit(self, commit: Commit) -> Committed:
+        """Write state, event and due time at once, or say why not."""
+        stored = self._payments.get(commit.key)
+        if stored is None:
+            return Committed(outcome=CommitOutcome.ABSENT)
+        if stored.op == commit.op:
+            return _committed(stored)
+        if stored.owner is None or stored.owner != commit.owner:
+            return Committed(outcome=CommitOutcome.FENCED)
+        refused = _why_not(stored, commit)
+        if refused is not None:
+            return Committed(outcome=refused, record=stored.record())
+        self._write(stored, commit)
+        return _committed(stored)
+
+    async def notify(self, key: PaymentKey, observation: bytes, *, op: str) -> NotifyOutcome:
+        """Append an observation; due now, and the bell rung, if nobody owns the payment."""
+        stored = self._payments.get(key)
+        if stored and stored.notify_op == op:
+            return NotifyOutcome.STORED
+        waiting = stored.observations if stored else self._orphans[key]
+        if not stored and observation in waiting:
+            return NotifyOutcome.ORPHANED
+        if len(waiting) >= MOST_WAITING_OBSERVATIONS:
+            return NotifyOutcome.FULL
+        waiting.append(observation)
+        if stored is None:
+            return NotifyOutcome.ORPHANED
+        stored.observed += 1
+        stored.notify_op = op
+        now = self._clock.now_ms()
+        if not stored.lives_with_an_owner(now):
+            self._set_due(key, min(self._due.get(key, now), now))
+        return NotifyOutcome.STORED
+
+    async def refuse(self, refusal: Refusal) -> bool:
+        """Keep one dead letter for it, however often it is called; its event is the dead letter's."""
+        if any(kept.refusal_id == refusal.refusal_id for kept in self.dead_letters):
+            return False
+        self.dead_letters.append(refusal)
+        return True
+
+    def bells(self) -> AsyncIterator[int]:
+        """Shards in which something became due at once, as they are rung, from this call on."""
+        queue: asyncio.Queue[int] = asyncio.Queue()
+        self._listeners.append(queue)
+        return self._rung(queue)
+
+    async def scan(self) -> AsyncIterator[Record]:
+        """Every stored payment once."""
+        for stored in list(self._payments.values()):
+            yield stored.record()
+
+    # Steps of the protocol
+
+    async def _rung(self, queue: asyncio.Queue[int]) -> AsyncIterator[int]:
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            self._listeners.remove(queue)
+
+    def _shard(self, key: PaymentKey) -> int:
+        return shard_of(key, shards=self.shards)
+
+    def _set_due(self, key: PaymentKey, at_ms: int) -> None:
+        self._due[key] = at_ms
+        if at_ms <= self._clock.now_ms():
+            for queue in self._listeners:
+                queue.put_nowait(self._shard(key))
+
+    def _in_turn(self, shard: int) -> list[_Stored]:
+        """The due payments of a shard without a live owner, merchants taking turns."""
+        now = self._clock.now_ms()
+        queues: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+        for key, at_ms in self._due.items():
+            if at_ms <= now and self._shard(key) == shard:
+                queues[key.merchant].append((at_ms, key.intent_id))
+        for queue in queues.values():
+            queue.sort()
+        order = sorted(queues, key=lambda merchant: (queues[merchant][0][0], merchant))
+        turns = sorted(
+            (turn, order.index(merchant), PaymentKey(merchant=merchant, intent_id=intent_id))
+            for merchant, queue in queues.items()
+            for turn, (_, intent_id) in enumerate(queue)
+        )
+        return [self._payments[key] for _, _, key in turns]
+
+    def _claims_now(self, stored: _Stored) -> int:
+        return stored.claims + (1 if stored.lease_ran_out(self._clock.now_ms()) else 0)
+
+    def _take(self, stored: _Stored, owner: str, lease_ms: int) -> None:
+        stored.claims = self._claims_now(stored)
+        self._lease(stored, owner, lease_ms)
+
+    def _lease(self, stored: _Stored, owner: str, lease_ms: int) -> None:
+        stored.owner = owner
+        stored.owned_until_ms = self._clock.now_ms() + lease_ms
+        self._due[stored.key] = stored.owned_until_ms
+
+    def _let_go(self, stored: _Stored, due_at_ms: int | None) -> None:
+        stored.owner = None
+        stored.owned_until_ms = 0
+        if stored.observations:
+            due_at_ms = self._clock.now_ms()
+        if due_at_ms is None:
+            self._due.pop(stored.key, None)
+        else:
+            self._set_due(stored.key, due_at_ms)
+
+    def _write(self, stored: _Stored, commit: Commit) -> None:
+        removed_before = stored.observed - len(stored.observations)
+        del stored.observations[: max(0, commit.observed_seen - removed_before)]
+        stored.version += 1
+        stored.op = commit.op
+        stored.body = commit.body
+        stored.claims = 0
+        if commit.event is not None:
+            stored.sequence += 1
+            self._events[self._shard(commit.key)].append(commit.event)
+        if commit.keep_lease_ms is not None:
+            self._lease(stored, commit.owner, commit.keep_lease_ms)
+        else:
+            self._let_go(stored, commit.due_at_ms)
+
+
+def _why_not(stored: _Stored, commit: Commit) -> CommitOutcome | None:
+    if stored.version != commit.expected_version:
+        return CommitOutcome.CONFLICT
+    if commit.own_move and stored.observed > commit.observed_seen:
+        return CommitOutcome.NEWS
+    if commit.event is not None and commit.event_sequence != stored.sequence + 1:
+        return CommitOutcome.CONFLICT
+    return None
+
+
+def _committed(stored: _Stored) -> Committed:
+    return Committed(
+        outcome=CommitOutcome.COMMITTED,
+        version=stored.version,
+        sequence=stored.sequence,
+        observed=stored.observed,
+        observations=tuple(stored.observations),
+    )

@@ -1,0 +1,69 @@
+"""Every name the store uses in Redis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.identity import PaymentKey, shard_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_THREE_DIGITS_FROM = 101
+
+
+class RedisKeys:
+    """Names under a namespace; all names of a shard carry its hash tag and so share one cluster slot."""
+
+    def __init__(self, *, namespace: str, shards: int) -> None:
+        self.shards = shards
+        self._root = f"{namespace}payorch:"
+        self._width = 3 if shards >= _THREE_DIGITS_FROM else 2
+        self.bell = f"{self._root}bell"
+        self.shard_count = f"{self._root}shards"
+        self.dead_letters = f"{self._root}deadletters"
+        self.refusals_seen = f"{self._root}{{{self.dead_letters}}}:seen"
+        self.refusal_events = f"{self._root}{{{self.dead_letters}}}:events"
+        self.any_payment = f"{self._root}{{s*}}:payment:*"
+        self.paused_until = f"{self._root}{{paused}}:until"
+        self.paused_reason = f"{self._root}{{paused}}:reason"
+
+    def shard(self, key: PaymentKey) -> int:
+        """The shard a payment lives in."""
+        return shard_of(key, shards=self.shards)
+
+    def prefix(self, shard: int) -> str:
+        """What every name of a shard starts with, as in `payorch:{s07}:`."""
+        return f"{self._root}{{s{shard:0{self._width}}}}:"
+
+    def events(self, shard: int) -> str:
+        """The event log of a shard."""
+        return f"{self.prefix(shard)}events"
+
+    def merchants(self, shard: int) -> str:
+        """The merchants that have payments in a shard."""
+        return f"{self.prefix(shard)}merchants"
+
+    def payment(self, key: PaymentKey) -> Sequence[str]:
+        """The names a script of one payment may touch, in the order in which the scripts unpack them."""
+        prefix = self.prefix(self.shard(key))
+        return (
+            f"{prefix}payment:{key}",
+            f"{prefix}observations:{key}",
+            f"{prefix}due:{key.merchant}",
+            f"{prefix}merchants",
+            f"{prefix}events",
+            f"{prefix}commits",
+            f"{prefix}tombstone:{key}",
+            f"{prefix}orphans",
+        )
+
+    def limit(self, merchant: str) -> Sequence[str]:
+        """The names of a merchant's limit: its arrival time, the one of its looks, its pause."""
+        prefix = f"{self._root}{{limit:{merchant}}}:"
+        return f"{prefix}arrival", f"{prefix}looks", f"{prefix}pause"
+
+    @staticmethod
+    def key_of(payment_name: str) -> PaymentKey:
+        """The payment whose hash has this name."""
+        return PaymentKey.parse(payment_name.partition("}:payment:")[2])

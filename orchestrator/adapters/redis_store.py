@@ -1,0 +1,236 @@
+"""The store on Redis: one script a call, all state of a payment in one slot."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.adapters import redis_scripts as scripts
+from orchestrator.adapters.redis_bells import listen
+from orchestrator.adapters.redis_calls import RedisCalls
+from orchestrator.adapters.redis_keys import RedisKeys
+from orchestrator.errors import PayorchError
+from orchestrator.identity import PaymentKey
+from orchestrator.ports import (
+    Acceptance,
+    AcceptOutcome,
+    CommitOutcome,
+    Committed,
+    NotifyOutcome,
+    Record,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from redis.asyncio import Redis
+
+    from orchestrator.adapters.redis_scripts import Script
+    from orchestrator.ports import Commit, Refusal
+
+ALONE_AT_CLAIMS = 5
+MOST_WAITING_OBSERVATIONS = 1000
+REFUSAL_REMEMBERED_MS = 30 * 24 * 3600 * 1000
+SCAN_COUNT = 500
+
+
+class ShardCountError(PayorchError):
+    """The stored payments were spread over another number of shards; they would not be found."""
+
+
+class RedisStore:
+    """PaymentStore on one Redis (architecture, *The store's protocol*); belongs to one event loop.
+
+    Every call raises StoreUnavailableError where Redis does not answer or cannot write; it may then be made
+    again with the same `op`.
+    """
+
+    def __init__(self, client: Redis, *, namespace: str = "", shards: int = 64) -> None:
+        self.shards = shards
+        self._client = client
+        self._calls = RedisCalls(client)
+        self._keys = RedisKeys(namespace=namespace, shards=shards)
+
+    async def close(self) -> None:
+        """Let the calls under way end, then close the connections."""
+        await self._calls.close()
+
+    async def ensure_shards(self) -> None:
+        """Write down the number of shards at the first start; raises ShardCountError where it was another."""
+        await self._calls.command("SET", self._keys.shard_count, self.shards, "NX")
+        stored = int(await self._calls.command("GET", self._keys.shard_count))
+        if stored != self.shards:
+            message = f"this Redis holds payments in {stored} shards, but {self.shards} are configured"
+            raise ShardCountError(message)
+
+    async def find_fingerprint(self, key: PaymentKey) -> str | None:
+        """The fingerprint under which the id is remembered (payment or tombstone), or None."""
+        names = self._keys.payment(key)
+        stored, buried = await asyncio.gather(
+            self._calls.command("HGET", names[0], "fingerprint"), self._calls.command("GET", names[6])
+        )
+        fingerprint = stored if stored is not None else buried
+        return None if fingerprint is None else fingerprint.decode()
+
+    async def accept(
+        self,
+        key: PaymentKey,
+        *,
+        op: str,
+        fingerprint: str,
+        body: bytes,
+        event: bytes,
+        due_at_ms: int,
+        owner: str | None = None,
+        lease_ms: int = 0,
+    ) -> Acceptance:
+        """Store a new payment with its first event, due; with `owner` also claimed in the same script.
+
+        Observations that came before it are kept for it, and it is then due now.
+        """
+        answer = await self._run(
+            scripts.ACCEPT, key, op, fingerprint, body, event, due_at_ms, owner or "", lease_ms
+        )
+        record = _record(key, answer[1]) if len(answer) > 1 else None
+        return Acceptance(outcome=AcceptOutcome(answer[0].decode()), record=record)
+
+    async def load(self, key: PaymentKey) -> Record | None:
+        """The payment as stored now, or None."""
+        return _record_or_none(key, await self._run(scripts.LOAD, key))
+
+    async def claim(self, shard: int, *, owner: str, lease_ms: int, limit: int) -> list[Record]:
+        """Claim due payments without a live owner: merchants take turns, each its longest due first.
+
+        A payment whose lease ran out five times is claimed alone, and before any other.
+        """
+        arguments = (self._keys.prefix(shard), owner, lease_ms, limit, ALONE_AT_CLAIMS)
+        answer = await self._calls.script(scripts.CLAIM, (self._keys.merchants(shard),), arguments)
+        return [
+            _record(PaymentKey(merchant=merchant.decode(), intent_id=intent_id.decode()), fields)
+            for merchant, intent_id, fields in answer
+        ]
+
+    async def claim_one(self, key: PaymentKey, *, owner: str, lease_ms: int) -> Record | None:
+        """Claim this payment, due or not; None where it is absent or somebody else holds a live claim.
+
+        A claim of the caller's own is renewed and returned: who runs several tasks under one owner knows
+        itself what it has in hand.
+        """
+        return _record_or_none(key, await self._run(scripts.CLAIM_ONE, key, owner, lease_ms))
+
+    async def renew(self, keys: Sequence[PaymentKey], *, owner: str, lease_ms: int) -> frozenset[PaymentKey]:
+        """Extend these claims in one pipeline; returns those that were lost."""
+        held = await asyncio.gather(*(self._run(scripts.RENEW, key, owner, lease_ms) for key in keys))
+        return frozenset(key for key, is_held in zip(keys, held, strict=True) if not is_held)
+
+    async def release(self, key: PaymentKey, *, owner: str, due_at_ms: int | None) -> bool:
+        """Hand a claim back unchanged, due then (now if observations wait); False if it was not ours."""
+        return bool(await self._run(scripts.RELEASE, key, owner, _optional(due_at_ms)))
+
+    async def commit(self, commit: Commit) -> Committed:
+        """Write state, event and due time atomically, or say why not."""
+        answer = await self._run(
+            scripts.COMMIT,
+            commit.key,
+            commit.op,
+            commit.owner,
+            commit.expected_version,
+            commit.observed_seen,
+            commit.body,
+            commit.event or b"",
+            _optional(commit.event_sequence),
+            _optional(commit.due_at_ms),
+            _optional(commit.keep_lease_ms),
+            int(commit.own_move),
+        )
+        return _committed(commit.key, answer)
+
+    async def notify(self, key: PaymentKey, observation: bytes, *, op: str) -> NotifyOutcome:
+        """Append an observation; due now, and the bell rung, if nobody owns the payment."""
+        answer = await self._run(scripts.NOTIFY, key, op, observation, MOST_WAITING_OBSERVATIONS)
+        return NotifyOutcome(answer.decode())
+
+    async def refuse(self, refusal: Refusal) -> bool:
+        """Keep one dead letter and one event for it, however often it is called within 30 days."""
+        names = (self._keys.dead_letters, self._keys.refusals_seen, self._keys.refusal_events)
+        arguments = (refusal.refusal_id, refusal.event, REFUSAL_REMEMBERED_MS, *_dead_letter(refusal))
+        return bool(await self._calls.script(scripts.REFUSE, names, arguments))
+
+    def bells(self) -> AsyncIterator[int]:
+        """Shards in which something became due at once, as they are rung; a lost bell is allowed."""
+        return listen(self._client, self._keys.bell)
+
+    async def scan(self) -> AsyncIterator[Record]:
+        """Every stored payment once or more, in no order, without stopping the world."""
+        cursor = 0
+        while True:
+            words = ("SCAN", cursor, "MATCH", self._keys.any_payment, "COUNT", SCAN_COUNT)
+            cursor, names = await self._calls.command(*words)
+            keys = [RedisKeys.key_of(name.decode()) for name in names]
+            for record in await asyncio.gather(*(self.load(key) for key in keys)):
+                if record is not None:
+                    yield record
+            if not int(cursor):
+                return
+
+    async def _run(self, script: Script, key: PaymentKey, *arguments: str | bytes | int) -> Any:
+        common = (key.merchant, key.intent_id, self._keys.bell, self._keys.shard(key))
+        return await self._calls.script(script, self._keys.payment(key), (*common, *arguments))
+
+
+def _optional(value: int | None) -> str | int:
+    return "" if value is None else value
+
+
+def _record(key: PaymentKey, fields: Any) -> Record:
+    """Read what `answer` in shared.lua wrote."""
+    version, sequence, observed, claims, fingerprint, owner, owned_until_ms, body, observations = fields
+    return Record(
+        key=key,
+        version=version,
+        sequence=sequence,
+        observed=observed,
+        observations=tuple(observations),
+        claims=claims,
+        fingerprint=fingerprint.decode(),
+        body=body,
+        owner=owner.decode() or None,
+        owned_until_ms=owned_until_ms or None,
+    )
+
+
+def _record_or_none(key: PaymentKey, fields: Any) -> Record | None:
+    return None if fields is None else _record(key, fields)
+
+
+def _committed(key: PaymentKey, answer: Any) -> Committed:
+    outcome = CommitOutcome(answer[0].decode())
+    if outcome is CommitOutcome.COMMITTED:
+        _, version, sequence, observed, observations = answer
+        return Committed(
+            outcome=outcome,
+            version=version,
+            sequence=sequence,
+            observed=observed,
+            observations=tuple(observations),
+        )
+    return Committed(outcome=outcome, record=_record(key, answer[1]) if len(answer) > 1 else None)
+
+
+def _dead_letter(refusal: Refusal) -> list[str | bytes]:
+    at = datetime.fromtimestamp(refusal.at_ms // 1000, tz=UTC).replace(
+        microsecond=refusal.at_ms % 1000 * 1000
+    )
+    fields: dict[str, str | bytes] = {
+        **refusal.attributes,
+        "code": refusal.code,
+        "message": refusal.message,
+        "field": refusal.field or "",
+        "origin": refusal.origin,
+        "at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "body": refusal.body,
+        "redrivable": "true" if refusal.redrivable else "false",
+        "refusal_id": refusal.refusal_id,
+    }
+    return [word for pair in fields.items() for word in pair]

@@ -1,0 +1,289 @@
+"""What the core asks of the world. A port exists only where there is a real adapter and a twin."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+
+    from orchestrator.identity import PaymentKey
+
+
+class Clock(Protocol):
+    """Wall time for schedules, monotonic time for deadlines, and waiting."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since the epoch, UTC."""
+        ...
+
+    def monotonic_s(self) -> float:
+        """Seconds on a clock that never jumps; only differences mean anything."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait that long."""
+        ...
+
+
+# The store
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """A stored payment as the scripts see it: compared fields beside an opaque body."""
+
+    key: PaymentKey
+    version: int  # +1 per accept or commit
+    sequence: int  # +1 per event
+    observed: int  # observations ever stored for this payment
+    observations: tuple[bytes, ...]  # those not yet removed by a commit, oldest first
+    claims: int  # leases that ran out since the last commit
+    fingerprint: str
+    body: bytes
+    owner: str | None = None
+    owned_until_ms: int | None = None
+
+
+class AcceptOutcome(StrEnum):
+    """What became of an accept."""
+
+    ACCEPTED = "accepted"  # stored by this call, or by an earlier sending of the same op
+    KNOWN = "known"  # stored before, same fingerprint: accepted again, nothing happens twice
+    CONFLICT = "conflict"  # stored before with another fingerprint
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Acceptance:
+    """The answer to accept; `record` only where the call accepted and claimed."""
+
+    outcome: AcceptOutcome
+    record: Record | None = None
+
+
+class CommitOutcome(StrEnum):
+    """What became of a commit."""
+
+    COMMITTED = "committed"  # written by this call, or by an earlier sending of the same op
+    CONFLICT = "conflict"  # another version is stored: reload and observe again
+    FENCED = "fenced"  # the caller is not the owner any more
+    NEWS = "news"  # an own move, while observations wait that the caller has not seen
+    ABSENT = "absent"  # no such payment
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Commit:
+    """One atomic write: state, event and next due time."""
+
+    key: PaymentKey
+    op: str  # id of this write; repeating it repeats the first answer
+    owner: str
+    expected_version: int
+    observed_seen: int  # how many observations (of Record.observed) this body takes into account
+    body: bytes
+    event: bytes | None = None  # CloudEvent JSON; the script raises `sequence` by one exactly if present
+    event_sequence: int | None = None  # the sequence inside the event; must be stored sequence + 1
+    due_at_ms: int | None = None  # None: wants no attention any more (leaves the due index)
+    keep_lease_ms: int | None = None  # None: release the claim; else stay owner for so long from now
+    own_move: bool = False  # sending, cancel, local expiry: refused while unseen observations wait
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Committed:
+    """The answer to a commit. On CONFLICT and NEWS `record` is the stored state, for another try."""
+
+    outcome: CommitOutcome
+    version: int = 0
+    sequence: int = 0
+    observed: int = 0
+    observations: tuple[bytes, ...] = ()  # still unseen after this commit
+    record: Record | None = None
+
+
+class NotifyOutcome(StrEnum):
+    """What became of an observation."""
+
+    STORED = "stored"
+    ORPHANED = "orphaned"  # no such payment: kept for it, the id is marked
+    FULL = "full"  # too many wait already; nothing was stored
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """A message or command that cannot be accepted, as one dead letter and one event."""
+
+    refusal_id: str  # the event's id: refusal/<body_sha256> or refusal/<merchant>/<command_id>
+    code: str
+    message: str
+    field: str | None
+    origin: str  # stream | amqp | celery | cli | dead
+    at_ms: int
+    body: bytes  # masked where a card number was found
+    redrivable: bool
+    event: bytes  # CloudEvent JSON
+    # merchant, intent_id, command where readable
+    attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+class PaymentStore(Protocol):
+    """The store's protocol. Every call raises StoreUnavailableError where Redis does not answer."""
+
+    shards: int
+
+    async def find_fingerprint(self, key: PaymentKey) -> str | None:
+        """The fingerprint under which the id is remembered (payment or tombstone), or None."""
+        ...
+
+    async def accept(
+        self,
+        key: PaymentKey,
+        *,
+        op: str,
+        fingerprint: str,
+        body: bytes,
+        event: bytes,
+        due_at_ms: int,
+        owner: str | None = None,
+        lease_ms: int = 0,
+    ) -> Acceptance:
+        """Store a new payment with its first event, due; with `owner` also claimed in the same script."""
+        ...
+
+    async def load(self, key: PaymentKey) -> Record | None:
+        """The payment as stored now, or None."""
+        ...
+
+    async def claim(self, shard: int, *, owner: str, lease_ms: int, limit: int) -> list[Record]:
+        """Claim payments of a shard that are due and have no live owner, oldest due first, at most `limit`.
+
+        A payment whose lease ran out five times is claimed alone.
+        """
+        ...
+
+    async def claim_one(self, key: PaymentKey, *, owner: str, lease_ms: int) -> Record | None:
+        """Claim this payment, due or not; None where it is absent or somebody else holds a live claim.
+
+        A live claim of the same owner is renewed and returned, so that a repeat gets its record.
+        """
+        ...
+
+    async def renew(self, keys: Sequence[PaymentKey], *, owner: str, lease_ms: int) -> frozenset[PaymentKey]:
+        """Extend these claims in one pipeline; returns those that were lost."""
+        ...
+
+    async def release(self, key: PaymentKey, *, owner: str, due_at_ms: int | None) -> bool:
+        """Hand a claim back unchanged, due then (now if observations wait); False if it was not ours.
+
+        Without `due_at_ms` it wants no attention any more, as after a commit without one.
+        """
+        ...
+
+    async def commit(self, commit: Commit) -> Committed:
+        """Write state, event and due time atomically, or say why not."""
+        ...
+
+    async def notify(self, key: PaymentKey, observation: bytes, *, op: str) -> NotifyOutcome:
+        """Append an observation; due now if nobody owns the payment; ring the bell."""
+        ...
+
+    async def refuse(self, refusal: Refusal) -> bool:
+        """Keep one dead letter and one event for it, however often it is called; True the first time."""
+        ...
+
+    def bells(self) -> AsyncIterator[int]:
+        """Shards in which something became due at once, as they are rung; never ends, may lose a bell."""
+        ...
+
+    def scan(self) -> AsyncIterator[Record]:
+        """Every stored payment once or more, in no order, without stopping the world."""
+        ...
+
+
+# The provider
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProviderRequest:
+    """One call to the provider, with nothing secret in it."""
+
+    operation: str  # create | capture | read | list ...: for logs and metrics
+    credentials: str  # the name of the credential set (the merchant's)
+    method: str  # GET | POST
+    path: str  # starts with /v1 or /v2; the adapter joins it to <base>/api
+    query: tuple[tuple[str, str], ...] = ()
+    # JSON: str, bool, int, Decimal, None, mappings, sequences; no float
+    body: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """What came of a call. `sent` is witnessed on the wire, never inferred from an exception."""
+
+    sent: bool  # False: certainly nothing of the request reached the wire
+    http_status: int | None = None  # None: no whole answer
+    body: object = None  # parsed JSON (numbers int or Decimal), None where there was none or it was not JSON
+    is_json: bool = False
+    retry_after_s: int | None = None
+    error: str = ""  # for log and record: an exception's class or words, redacted, at most 200 characters
+
+
+class Provider(Protocol):
+    """The provider over HTTP: one call, no retry, a total deadline, a cap on the body."""
+
+    async def call(self, request: ProviderRequest, *, send_before_s: float | None = None) -> Reply:
+        """Make the call; never raises for anything the network or the provider does.
+
+        With `send_before_s` (on the clock's monotonic time) a request that is not on the wire by then is not
+        sent at all: Reply(sent=False, error="too_late").
+        """
+        ...
+
+
+# The limiter
+
+
+class CallClass(StrEnum):
+    """Who goes first when the provider's limit is short."""
+
+    ACT = "act"  # create, capture, refund, token
+    CONFIRM = "confirm"  # reads after a webhook
+    LOOK = "look"  # polls
+
+
+class Limiter(Protocol):
+    """The provider's shared limit and the merchants that are paused."""
+
+    async def permit(self, merchant: str, call_class: CallClass) -> int:
+        """0 where the call may be made now, else milliseconds to wait before asking again."""
+        ...
+
+    async def pause(self, merchant: str, *, for_ms: int, reason: str) -> None:
+        """Refuse all permits of a merchant for so long; it resumes by itself."""
+        ...
+
+    async def paused(self) -> Mapping[str, str]:
+        """The merchants paused now and why."""
+        ...
+
+
+# Events
+
+
+class EventPublisher(Protocol):
+    """Publishes to `payments.events`; blocking, used from the relay's own thread only."""
+
+    def publish(self, events: Iterable[PublishedEvent]) -> Sequence[bool]:
+        """Publish a window of events with confirms; one answer an event, in order; True: the broker has it."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PublishedEvent:
+    """An event on its way out."""
+
+    routing_key: str
+    body: bytes
+    partition: str  # merchant/intent_id: at most one of a payment per window
