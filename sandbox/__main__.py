@@ -9,6 +9,8 @@ from sandbox.app import create_app
 from sandbox.server import make_server
 from sandbox.settings import READERS, SandboxSettingsError, from_environment, variable_of
 
+SECRET = {"default_webhook_authorization"}  # not in the arguments, which everybody can read
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until stopped; 2 if a setting is missing or bad."""
@@ -32,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8900)
     parser.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
-    for name in READERS:
+    for name in sorted(READERS.keys() - SECRET):
         parser.add_argument(f"--{name.replace('_', '-')}", help=f"overrides {variable_of(name)}")
     return parser
 

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from sandbox.money import EXPONENTS
+from sandbox.money import EXPONENTS, decimal_of
 from sandbox.orders import CardOrder, Notification, text_of
 from sandbox.payin_checks import check_notification
 from sandbox.replies import Json, RefusalError, unprocessable
@@ -34,13 +34,14 @@ def check_card(body: Json, *, default: Notification) -> CardOrder:
 
 
 def _amount(raw: object, currency: str) -> int:
-    if isinstance(raw, bool) or not isinstance(raw, int | Decimal) or raw != int(raw):
+    number = None if isinstance(raw, str) else decimal_of(raw)
+    if number is None or number != number.to_integral_value():
         raise unprocessable(
             message="Invalid amount. Please enter a whole number of the smallest currency unit."
         )
-    if Decimal(int(raw)).scaleb(-EXPONENTS[currency]) <= LEAST:
+    if number.scaleb(-EXPONENTS[currency]) <= LEAST:
         raise unprocessable(message="Invalid amount. Please enter a value greater than 0.5.")
-    return int(raw)
+    return int(number)
 
 
 def _notification(body: Json, default: Notification) -> Notification:

@@ -1,6 +1,5 @@
 """`/api/v2/cards…` as the pages and contract 4.2 have them."""
 
-from decimal import Decimal
 from functools import partial
 
 from starlette.requests import Request
@@ -11,7 +10,7 @@ from sandbox import deeds, views
 from sandbox.access import caller_of, provider_of
 from sandbox.card_checks import check_card
 from sandbox.creation import create_card
-from sandbox.money import minor_of
+from sandbox.money import EXPONENTS, decimal_of, minor_of
 from sandbox.orders import Notification, text_of
 from sandbox.pages import page_of, written
 from sandbox.payments import Payment
@@ -78,11 +77,11 @@ def _amount_minor(body: Json, payment: Payment, settings: SandboxSettings) -> in
     raw = body.get("refund_amount")
     if raw is None:
         return None
-    if isinstance(raw, bool) or not isinstance(raw, int | Decimal):
-        raise unprocessable(refund_amount="is invalid")
-    given = Decimal(raw)
-    minor = minor_of(given, payment.currency) if settings.card_reply_unit == "major" else int(given)
-    if minor is None or (settings.card_reply_unit == "minor" and given != minor):
+    given = decimal_of(raw)
+    if given is not None and settings.card_reply_unit == "minor":
+        given = given.scaleb(-EXPONENTS[payment.currency])
+    minor = None if given is None else minor_of(given, payment.currency)
+    if minor is None:
         raise unprocessable(refund_amount="is invalid")
     return minor
 

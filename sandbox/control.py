@@ -1,21 +1,19 @@
 """`/_sandbox/…`: the tool of tests and demos; without authentication, so for the loopback only."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox import deeds, refunds
 from sandbox.access import provider_of
+from sandbox.actions import ACTIONS
 from sandbox.dates import with_z
 from sandbox.faults import Fault, UnknownFaultError
 from sandbox.ledger import matching
-from sandbox.money import decimal_of, major_of, minor_of
+from sandbox.money import decimal_of, major_of
 from sandbox.payments import IllegalMoveError, Payment
-from sandbox.provider import Provider
-from sandbox.replies import Json, RefusalError, answer, json_object
+from sandbox.replies import Json, answer, json_object
 from sandbox.settings import SandboxSettingsError, read_setting
 
 SECRETS = frozenset({"credentials", "default_webhook_authorization"})
@@ -111,47 +109,6 @@ async def advance_clock(request: Request) -> Response:
         return answer({"error": "advance_s must be a number of zero or more"}, 422)
     await provider.schedule.advance(float(seconds))
     return answer({"elapsed_s": round(provider.clock.elapsed_s(), 3)})
-
-
-def _pay(provider: Provider, payment: Payment, body: Json) -> None:
-    deeds.pay(provider, payment, amount_minor=_amount_minor(body, payment))
-
-
-def _refund(provider: Provider, payment: Payment, body: Json) -> None:
-    reason = str(body.get("reason", "by the sandbox"))
-    refunds.request_refund(provider, payment, amount_minor=_amount_minor(body, payment), reason=reason)
-
-
-def _plain(deed: Callable[[Provider, Payment], None]) -> Callable[[Provider, Payment, Json], None]:
-    return lambda provider, payment, _: deed(provider, payment)
-
-
-ACTIONS: Mapping[str, Callable[[Provider, Payment, Json], None]] = {
-    "pay": _pay,
-    "decline": _plain(deeds.decline),
-    "abandon": _plain(deeds.abandon),
-    "expire": _plain(deeds.expire),
-    "settle": _plain(deeds.settle),
-    "deliver_pay_code": _plain(deeds.deliver_pay_code),
-    "dispute": _plain(deeds.dispute),
-    "win_dispute": _plain(deeds.win_dispute),
-    "lose_dispute": _plain(deeds.lose_dispute),
-    "refund": _refund,
-    "finish_refund": _plain(refunds.finish_refund),
-    "reject_refund": _plain(refunds.reject_refund),
-    "expire_refund": _plain(refunds.expire_refund),
-}
-
-
-def _amount_minor(body: Json, payment: Payment) -> int | None:
-    """Read an optional `amount` in major units, whatever the flow."""
-    amount = decimal_of(body.get("amount"))
-    if body.get("amount") is None:
-        return None
-    minor = None if amount is None or amount <= 0 else minor_of(amount, payment.currency)
-    if minor is None:
-        raise RefusalError(422, {"amount": "is invalid"})
-    return minor
 
 
 async def _optional_object(request: Request) -> Json:

@@ -1,4 +1,4 @@
-"""What customers, banks and time do to a payment; each raises IllegalMoveError where the status forbids it."""
+"""What customers, banks and time do to a payment; IllegalMoveError where its status forbids it."""
 
 from functools import partial
 
@@ -9,6 +9,7 @@ from sandbox.payments import IllegalMoveError, Payment
 from sandbox.provider import Provider
 from sandbox.replies import unprocessable
 
+PAYABLE = frozenset({"pending", "expired", "failed"})  # money may come late
 WRONG_CODE = "000000"
 DECLINED = {"error_code": "issuer_declined", "error_message": "The card was declined by its issuer."}
 
@@ -24,6 +25,8 @@ def pay(provider: Provider, payment: Payment, *, amount_minor: int | None = None
         return
     if payment.stage == "authorize_otp":
         raise IllegalMoveError("without its one-time code", "paid")
+    if payment.status not in PAYABLE:
+        raise IllegalMoveError(payment.status, "paid")
     settle_s = provider.settings.payin_settle_s
     payment.move("waiting" if settle_s else "received")
     payment.paid_minor = payment.total_minor if amount_minor is None else amount_minor

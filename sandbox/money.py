@@ -29,6 +29,7 @@ EXPONENTS: Mapping[str, int] = {
     "USDC": 6,
 }
 
+DIGITS_MOST = 15
 WHOLE_UNITS = frozenset({"VND", "JPY", "XAF", "XOF", "KRW", "IDR"})
 
 
@@ -40,7 +41,7 @@ def decimal_of(raw: object) -> Decimal | None:
         number = Decimal(raw)
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    return number if number.is_finite() and abs(number.adjusted()) <= DIGITS_MOST else None
 
 
 def minor_of(major: Decimal, currency: str) -> int | None:

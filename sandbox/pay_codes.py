@@ -1,4 +1,4 @@
-"""What the customer needs in order to pay, by kind of method (contract 3.4, page *Create a Payin Request*)."""
+"""What the customer needs in order to pay, by kind of method (contract 3.4 and 1.3)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

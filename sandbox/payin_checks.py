@@ -125,7 +125,8 @@ def _params(body: Json, method: Method, errors: dict[str, str]) -> None:
         errors["payin_method_params"] = BLANK if params is None else INVALID
         return
     lacking = [{name: BLANK for name in names if not _present(params, name)} for names in method.params]
-    errors.update(sorted(lacking, key=len)[0])
+    fewest = min(len(names) for names in lacking)
+    errors.update(next(names for names in lacking if len(names) == fewest))
 
 
 def _present(params: Json, name: str) -> bool:

@@ -16,7 +16,7 @@ MOVES: Mapping[str, frozenset[str]] = {
     "expired": frozenset({"waiting", "received"}),
     "failed": frozenset({"waiting", "received"}),
     "return_pending": frozenset(
-        {"return_received", "partially_refunded", "return_rejected", "return_expired"}
+        {"return_received", "partially_refunded", "return_rejected", "return_expired", "received"}
     ),
     "return_received": frozenset({"return_pending"}),
     "partially_refunded": frozenset({"return_pending", "in_dispute"}),

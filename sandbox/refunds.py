@@ -50,6 +50,15 @@ def expire_refund(provider: Provider, payment: Payment) -> None:
     _end_without_money(provider, payment, "return_expired")
 
 
+def cancel_refund(provider: Provider, payment: Payment) -> None:
+    """Let the payment be received as before, whether the refund runs or has failed."""
+    if payment.status not in {"return_pending", "return_rejected", "return_expired"}:
+        raise IllegalMoveError(payment.status, "free of a refund")
+    payment.move("received")
+    payment.refunding_minor = 0
+    provider.done("cancel_refund", payment)
+
+
 def _end_without_money(provider: Provider, payment: Payment, status: str) -> None:
     wanted_minor = _running(payment)
     payment.move(status)

@@ -26,12 +26,15 @@ def unprocessable(**errors: str) -> RefusalError:
 
 def encode(body: object) -> bytes:
     """Write JSON; a Decimal stays the number it is, with its `.0` tail."""
-    return simplejson.dumps(body, use_decimal=True, ensure_ascii=False).encode()
+    return simplejson.dumps(body, use_decimal=True, ensure_ascii=False).encode(errors="replace")
 
 
 def decode(raw: bytes) -> object:
-    """Read JSON with Decimals; raises ValueError."""
-    return simplejson.loads(raw.decode(), use_decimal=True)
+    """Read JSON with Decimals; raises ValueError, also for nesting that is too deep."""
+    try:
+        return simplejson.loads(raw.decode(), use_decimal=True)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def answer(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -1,5 +1,6 @@
 """The courier: hands webhooks over, again after 15 minutes unless the answer is exactly 200."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +16,7 @@ from sandbox.schedule import Schedule
 from sandbox.settings import SandboxSettings
 
 RETRIES = 3
+AT_ONCE_MOST = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +38,7 @@ class Courier:
         """Start with an empty bag."""
         self._clock, self._schedule, self._faults, self._settings = clock, schedule, faults, settings
         self._session: aiohttp.ClientSession | None = None
+        self._room = asyncio.Semaphore(AT_ONCE_MOST)
         self.held: list[Letter] = []
 
     def announce(self, payment: Payment, body: Json) -> None:
@@ -72,7 +75,8 @@ class Courier:
     async def _deliver(self, letter: Letter) -> None:
         if not self._settings().webhooks:
             return
-        status, error = await self._send(letter)
+        async with self._room:
+            status, error = await self._send(letter)
         letter.payment.deliveries.append(
             Delivery(
                 at=with_z(self._clock.now()),
@@ -105,5 +109,7 @@ class Courier:
 
     def _connections(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+            # A kept connection that the receiver has closed meanwhile would look like a failed delivery.
+            connector = aiohttp.TCPConnector(limit=AT_ONCE_MOST, force_close=True)
+            self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         return self._session
