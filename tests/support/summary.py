@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 # What we call an end, and pytest's attribute for it.
 ENDS = {"failed": "failures", "error": "errors", "skipped": "skipped"}
@@ -20,7 +20,7 @@ def count(directory: Path) -> tuple[dict[str, int], float]:
     counts = dict.fromkeys(("failed", "passed", "skipped", "error"), 0)
     seconds = 0.0
     for path in sorted(directory.glob("*.xml")):
-        for suite in ElementTree.parse(path).getroot().iter("testsuite"):
+        for suite in ET.parse(path).getroot().iter("testsuite"):
             bad = {kind: int(suite.get(name, "0")) for kind, name in ENDS.items()}
             for kind, number in bad.items():
                 counts[kind] += number
