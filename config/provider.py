@@ -11,6 +11,7 @@ from config.values import CommaList, CommaSeparated, HeaderName, ProviderUrl, Ur
 ReadPath = Literal["payin_detail", "card_payment", "payid_status"]
 AmountUnit = Literal["minor", "major"]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+WholeSeconds = Annotated[int, Field(gt=0)]
 CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3,4}$")]
 MethodCurrency = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}:[A-Z]{3,4}$")]
 HttpStatus = Annotated[int, Field(ge=400, le=499)]
@@ -127,7 +128,8 @@ class PaymentFields(BaseModel):
         default="unset", description="Unit of `refund_amount`; card refunds are refused while `unset`."
     )
     gst_default: bool = Field(default=False, description="`gst` of an intent that does not say.")
-    gateway_currency: CurrencyCode = Field(default="AUD", description="Currency of gateway links.")
+    gateway_currency: WholeSeconds = Annotated[int, Field(gt=0)]
+CurrencyCode = Field(default="AUD", description="Currency of gateway links.")
     gateway_link_ttl_s: Seconds = Field(
         default=86_400, description="A gateway link expires here after so long; late money is still taken."
     )
@@ -136,6 +138,13 @@ class PaymentFields(BaseModel):
         description="Currencies whose amounts the provider takes without fractions.",
     )
     usdc_places: int = Field(default=6, ge=0, le=12, description="Decimal places of USDC.")
+    allow_http_actions: bool = Field(
+        default=False,
+        description="Whether a `next_action` may hold an `http://` address; for a sandbox only.",
+    )
+    pay_code_overdue_s: Seconds = Field(
+        default=1800, description="A payin without its pay code for so long gets a review."
+    )
     payin_methods_extra: Annotated[tuple[MethodCurrency, ...], *CommaSeparated] = Field(
         default=(), description="Further payin methods, each as `method_name:CURRENCY`."
     )
@@ -147,19 +156,19 @@ class PollFields(BaseModel):
     polling: Literal["on", "off"] = Field(
         default="on", description="`off` stops the polling reads, for tests and maintenance."
     )
-    poll_schedule_s: Annotated[tuple[Seconds, ...], *CommaList] = Field(
+    poll_schedule_s: Annotated[tuple[WholeSeconds, ...], *CommaList] = Field(
         default=(60, 300, 900, 1800, 3600),
         min_length=1,
         description="Waits between the first looks at an unfinished payment.",
     )
-    poll_tail_s: Seconds = Field(default=3600, description="Wait between looks after the schedule.")
-    poll_after_expiry_s: Seconds = Field(
+    poll_tail_s: WholeSeconds = Field(default=3600, description="Wait between looks after the schedule.")
+    poll_after_expiry_s: WholeSeconds = Field(
         default=172_800, description="Looks go on so long after a payment's deadline."
     )
-    poll_slow_s: Seconds = Field(
+    poll_slow_s: WholeSeconds = Field(
         default=86_400, description="Wait between looks at settling, refunds and disputes."
     )
-    poll_refund_age_s: Seconds = Field(default=864_000, description="A running refund is looked at so long.")
+    poll_refund_age_s: WholeSeconds = Field(default=864_000, description="A running refund is looked at so long.")
     poll_jitter: float = Field(
         default=0.1, ge=0, le=0.5, allow_inf_nan=False, description="Part of a wait that is random."
     )

@@ -206,13 +206,13 @@ def load_settings(*, env_file: Path | str | None = ".env", **overrides: Any) -> 
         return Settings(_env_file=env_file, **overrides)
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False)
-        problems = [
-            _sentence(each["loc"], each["type"], each["msg"]) for each in found if each["type"] != _FOLLOWS
-        ]
+        # A list with two bad parts is one bad variable, as is one that only follows another: first come.
+        first = {each["loc"][:1]: each for each in reversed(found) if each["type"] != _FOLLOWS}
+        problems = [_sentence(each["loc"], each["type"], each["msg"]) for each in reversed(first.values())]
     except UnreadableFileError as error:
         problems = [str(error)]
     # Raised outside the handler: the original error is not shown beneath, since it may quote a value.
-    raise SettingsError(list(dict.fromkeys(problems)))
+    raise SettingsError(problems)
 
 
 def _followed(info: ValidationInfo, field: str) -> str:
