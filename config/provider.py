@@ -128,8 +128,7 @@ class PaymentFields(BaseModel):
         default="unset", description="Unit of `refund_amount`; card refunds are refused while `unset`."
     )
     gst_default: bool = Field(default=False, description="`gst` of an intent that does not say.")
-    gateway_currency: WholeSeconds = Annotated[int, Field(gt=0)]
-CurrencyCode = Field(default="AUD", description="Currency of gateway links.")
+    gateway_currency: CurrencyCode = Field(default="AUD", description="Currency of gateway links.")
     gateway_link_ttl_s: Seconds = Field(
         default=86_400, description="A gateway link expires here after so long; late money is still taken."
     )
@@ -168,7 +167,9 @@ class PollFields(BaseModel):
     poll_slow_s: WholeSeconds = Field(
         default=86_400, description="Wait between looks at settling, refunds and disputes."
     )
-    poll_refund_age_s: WholeSeconds = Field(default=864_000, description="A running refund is looked at so long.")
+    poll_refund_age_s: WholeSeconds = Field(
+        default=864_000, description="A running refund is looked at so long."
+    )
     poll_jitter: float = Field(
         default=0.1, ge=0, le=0.5, allow_inf_nan=False, description="Part of a wait that is random."
     )
