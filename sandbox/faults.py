@@ -43,15 +43,14 @@ class Faults:
         """Add a fault from its JSON; raises UnknownFaultError."""
         name, match = body.get("fault"), body.get("match", {})
         if name not in REQUEST_FAULTS | WEBHOOK_FAULTS:
-            message = f"fault must be one of {', '.join(sorted(REQUEST_FAULTS | WEBHOOK_FAULTS))}"
-            raise UnknownFaultError(message)
+            raise UnknownFaultError(
+                f"fault must be one of {', '.join(sorted(REQUEST_FAULTS | WEBHOOK_FAULTS))}"
+            )
         if not isinstance(match, dict) or not match.keys() <= MATCHERS:
-            message = f"match may hold {', '.join(sorted(MATCHERS))}"
-            raise UnknownFaultError(message)
+            raise UnknownFaultError(f"match may hold {', '.join(sorted(MATCHERS))}")
         times = body.get("times", 1)
         if isinstance(times, bool) or not isinstance(times, int) or times < 1:
-            message = "times must be a whole number of at least 1"
-            raise UnknownFaultError(message)
+            raise UnknownFaultError("times must be a whole number of at least 1")
         self._count += 1
         options = {key: value for key, value in body.items() if key not in {"fault", "match", "times"}}
         wanted = {key: str(value) for key, value in match.items()}

@@ -55,13 +55,13 @@ def read_setting(name: str, raw: object) -> object:
     """Read one setting from text or JSON; raises SandboxSettingsError naming its variable."""
     reader = READERS.get(name)
     if reader is None:
-        message = f"{name} is not a setting of the sandbox; known: {', '.join(sorted(READERS))}"
-        raise SandboxSettingsError(message)
+        raise SandboxSettingsError(
+            f"{name} is not a setting of the sandbox; known: {', '.join(sorted(READERS))}"
+        )
     try:
         return reader(raw)
     except (ValueError, TypeError, InvalidOperation) as error:
-        message = f"{variable_of(name)} cannot be read: {error}"
-        raise SandboxSettingsError(message) from error
+        raise SandboxSettingsError(f"{variable_of(name)} cannot be read: {error}") from error
 
 
 def _credentials(environment: Mapping[str, str]) -> dict[str, str]:
@@ -69,24 +69,22 @@ def _credentials(environment: Mapping[str, str]) -> dict[str, str]:
     for item in filter(None, environment.get("SANDBOX_CREDENTIALS", "").split(",")):
         app_id, colon, secret = item.strip().partition(":")
         if not (app_id and colon and secret):
-            message = "SANDBOX_CREDENTIALS must be app:secret,app2:secret2"
-            raise SandboxSettingsError(message)
+            raise SandboxSettingsError("SANDBOX_CREDENTIALS must be app:secret,app2:secret2")
         pairs[app_id] = secret
     app_id, secret = environment.get("SANDBOX_APP_ID", ""), environment.get("SANDBOX_SECRET_KEY", "")
     if bool(app_id) != bool(secret) or not (app_id or pairs):
-        message = "SANDBOX_APP_ID and SANDBOX_SECRET_KEY (or SANDBOX_CREDENTIALS) are required"
-        raise SandboxSettingsError(message)
+        raise SandboxSettingsError(
+            "SANDBOX_APP_ID and SANDBOX_SECRET_KEY (or SANDBOX_CREDENTIALS) are required"
+        )
     return {**pairs, **({app_id: secret} if app_id else {})}
 
 
 def _number(raw: object) -> float:
     if isinstance(raw, bool):
-        message = "a number is expected"
-        raise TypeError(message)
+        raise TypeError("a number is expected")
     number = Decimal(str(raw).strip())
     if not number.is_finite() or number < 0:
-        message = "a number of zero or more is expected"
-        raise ValueError(message)
+        raise ValueError("a number of zero or more is expected")
     return float(number)
 
 
@@ -103,16 +101,14 @@ def _switch(raw: object) -> bool:
         "no": False,
     }
     if word not in known:
-        message = "on or off is expected"
-        raise ValueError(message)
+        raise ValueError("on or off is expected")
     return known[word]
 
 
 def _one_of(*words: str) -> Callable[[object], str]:
     def read(raw: object) -> str:
         if str(raw) not in words:
-            message = f"one of {', '.join(words)} is expected"
-            raise ValueError(message)
+            raise ValueError(f"one of {', '.join(words)} is expected")
         return str(raw)
 
     return read

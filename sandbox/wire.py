@@ -26,8 +26,7 @@ async def cut(scope: Scope, receive: Receive, *, reset: bool) -> None:
     """
     transport = scope.get(TRANSPORT)
     if transport is None:
-        message = "the sandbox cut a connection that has no socket"
-        raise ConnectionResetError(message)
+        raise ConnectionResetError("the sandbox cut a connection that has no socket")
     if reset:
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
         transport.abort()
