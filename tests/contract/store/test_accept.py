@@ -47,9 +47,7 @@ async def test_accept_repeated_with_the_same_op_gets_the_first_answer_and_change
 async def test_accept_of_a_stored_id_says_whether_the_content_is_the_same(world, key, fingerprint, outcome):
     await accept(world, key)
     before = await world.store.load(key)
-    acceptance = await accept(
-        world, key, op="another", fingerprint=fingerprint, owner="late", lease_ms=LEASE_MS
-    )
+    acceptance = await accept(world, key, op="another", fingerprint=fingerprint, owner="late", lease_ms=LEASE_MS)
     assert (acceptance.outcome, acceptance.record) == (outcome, None)
     assert await world.store.load(key) == before
     assert len(await world.events()) == 1

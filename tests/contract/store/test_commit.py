@@ -30,9 +30,7 @@ async def test_a_commit_without_a_due_time_leaves_the_due_index(world, key):
 
 
 @pytest.mark.parametrize("keep_lease_ms", [None, LEASE_MS])
-async def test_a_commit_repeated_with_its_op_gets_the_first_answer_and_changes_nothing(
-    world, key, keep_lease_ms
-):
+async def test_a_commit_repeated_with_its_op_gets_the_first_answer_and_changes_nothing(world, key, keep_lease_ms):
     commit = commit_on(await claimed(world, key), keep_lease_ms=keep_lease_ms)
     first = await world.store.commit(commit)
     after = await world.store.load(key)

@@ -127,9 +127,7 @@ async def test_a_refusal_is_kept_once_however_often_it_is_told(world):
 
 
 async def test_a_scan_meets_every_payment(world):
-    keys = {
-        PaymentKey(merchant=merchant, intent_id=f"ord-{number}") for merchant in "ab" for number in range(40)
-    }
+    keys = {PaymentKey(merchant=merchant, intent_id=f"ord-{number}") for merchant in "ab" for number in range(40)}
     for key in keys:
         await accepted(world, key)
     await world.store.notify(PaymentKey(merchant="a", intent_id="orphan"), b"early", op="n")

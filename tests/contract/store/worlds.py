@@ -81,8 +81,8 @@ class RedisWorld:
     """Redis's clock cannot be moved, so time passes by moving every stored time back."""
 
     def __init__(self, url: str, *, shards: int = 1, namespace: str = "") -> None:
-        self.client = connect(url)
-        self.store = RedisStore(self.client, shards=shards, namespace=namespace)
+        self.namespace = namespace
+        self.store = RedisStore(connect(url), shards=shards, namespace=namespace)
         self.keys = RedisKeys(namespace=namespace, shards=shards)
         self._inspector: Any = connect(url)
 
@@ -91,10 +91,10 @@ class RedisWorld:
         return int(seconds) * 1000 + int(microseconds) // 1000
 
     async def advance(self, ms: int) -> None:
-        for name in await self._inspector.keys("*:payment:*"):
+        for name in await self._inspector.keys(f"{self.namespace}payorch:*:payment:*"):
             if int(await self._inspector.hget(name, "owned_until") or 0):
                 await self._inspector.hincrby(name, "owned_until", -ms)
-        for name in await self._inspector.keys("*:due:*"):
+        for name in await self._inspector.keys(f"{self.namespace}payorch:*:due:*"):
             for member in await self._inspector.zrange(name, 0, -1):
                 await self._inspector.zincrby(name, -ms, member)
 

@@ -1,0 +1,271 @@
+"""Two workers, crashes, lost replies and late news in any order, on the twin and on a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import TYPE_CHECKING
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from orchestrator.identity import PaymentKey
+from orchestrator.ports import AcceptOutcome, CommitOutcome, NotifyOutcome
+from tests.contract.store.model import LEASE_MS, Model
+from tests.contract.store.worlds import MemoryWorld, RedisWorld, commit_on
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestrator.ports import Commit, Record
+    from tests.contract.store.worlds import World
+
+KEYS = [PaymentKey(merchant=merchant, intent_id=intent_id) for merchant in "ab" for intent_id in ("x", "y")]
+WORKERS = ["one", "two"]
+# Two steps outlast a lease, one does not. No two times the model compares are as near as real time may run.
+STEP_MS = 600_000
+LATER_MS = 900_000
+TOLERANCE_MS = 100_000
+
+keys = st.sampled_from(KEYS)
+workers = st.sampled_from(WORKERS)
+dues = st.sampled_from([0, LATER_MS, None])
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """The store under test beside the model; a worker knows only what it was told."""
+
+    open_world: Callable[[], World]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.world = type(self).open_world()
+        self.store = self.world.store
+        self.model = Model()
+        self.numbers = itertools.count()
+        self.held: dict[str, dict[PaymentKey, Record]] = {worker: {} for worker in WORKERS}
+        self.accepts: list[tuple[PaymentKey, dict]] = []
+        self.unanswered: list[tuple[Commit, int | None]] = []
+
+    def teardown(self):
+        self.run(self.world.close())
+        self.runner.close()
+
+    def run(self, coroutine):
+        return self.runner.run(coroutine)
+
+    def at(self, due_in):
+        return None if due_in is None else self.run(self.world.now_ms()) + due_in
+
+    @rule(
+        key=keys,
+        content=st.sampled_from(["content", "other"]),
+        owner=st.sampled_from([None, *WORKERS]),
+        later=dues,
+    )
+    def deliver(self, key, content, owner, later):
+        message = {"op": f"accept {next(self.numbers)}", "fingerprint": content, "body": b"1", "owner": owner}
+        self.accepts.append((key, {**message, "due_in": later or 0}))
+        self.accept(*self.accepts[-1])
+
+    @precondition(lambda self: self.accepts)
+    @rule(data=st.data())
+    def redeliver(self, data):
+        self.accept(*data.draw(st.sampled_from(self.accepts)))
+
+    def accept(self, key, message):
+        outcome = self.model.accept(key, **message)
+        rest = {name: value for name, value in message.items() if name != "due_in"}
+        acceptance = self.run(
+            self.store.accept(
+                key,
+                **rest,
+                event=f"{key}:1".encode(),
+                due_at_ms=self.at(message["due_in"]),
+                lease_ms=LEASE_MS,
+            )
+        )
+        assert acceptance.outcome is outcome
+        ours = outcome is AcceptOutcome.ACCEPTED and message["owner"] is not None
+        assert (acceptance.record is not None) == (ours and self.model.payments[key].owner == message["owner"])
+        if acceptance.record is not None:
+            self.held[message["owner"]][key] = acceptance.record
+
+    @rule(worker=workers, limit=st.sampled_from([1, 10]))
+    def claim(self, worker, limit):
+        due = self.model.claimable()
+        suspects = {key for key in due if self.model.claims_when_taken(key) >= 5}
+        records = self.run(self.store.claim(0, owner=worker, lease_ms=LEASE_MS, limit=limit))
+        claimed = {record.key for record in records}
+        assert claimed <= due
+        assert len(records) == len(claimed)
+        if limit == 10 and suspects:
+            assert len(claimed) == 1
+            assert claimed <= suspects
+        else:
+            assert len(claimed) == min(limit, len(due))
+        self.took(worker, records)
+
+    @rule(worker=workers, key=keys)
+    def claim_one(self, worker, key):
+        record = self.run(self.store.claim_one(key, owner=worker, lease_ms=LEASE_MS))
+        known = self.model.payments.get(key)
+        free = known is not None and (known.owner == worker or not self.model.is_owned(key))
+        assert (record is not None) == free
+        self.took(worker, [record] if record else [])
+
+    def took(self, worker, records):
+        for record in records:
+            self.model.take(record.key, worker)
+            self.held[worker][record.key] = record
+
+    @rule(worker=workers)
+    def renew(self, worker):
+        mine = list(self.held[worker])
+        lost = {key for key in mine if not self.model.renew(key, worker)}
+        assert self.run(self.store.renew(mine, owner=worker, lease_ms=LEASE_MS)) == lost
+
+    @precondition(lambda self: any(self.held.values()))
+    @rule(data=st.data(), due_in=dues)
+    def release(self, data, due_in):
+        worker, key = self.a_held(data)
+        is_ours = self.model.release(key, worker, due_in)
+        assert self.run(self.store.release(key, owner=worker, due_at_ms=self.at(due_in))) == is_ours
+        del self.held[worker][key]
+
+    @precondition(lambda self: any(self.held.values()))
+    @rule(
+        data=st.data(),
+        due_in=dues,
+        keep=st.booleans(),
+        own_move=st.booleans(),
+        visible=st.booleans(),
+        reply_is_lost=st.booleans(),
+    )
+    def commit(self, data, due_in, keep, own_move, visible, reply_is_lost):
+        worker, key = self.a_held(data)
+        number = next(self.numbers)
+        silent = {} if visible else {"event": None, "event_sequence": None}
+        commit = commit_on(
+            self.held[worker][key],
+            op=f"commit {number}",
+            owner=worker,
+            body=b"%d" % number,
+            due_at_ms=self.at(due_in),
+            keep_lease_ms=LEASE_MS if keep else None,
+            own_move=own_move,
+            **silent,
+        )
+        outcome = self.model.commit(commit, due_in)
+        committed = self.run(self.store.commit(commit))
+        if reply_is_lost:
+            self.unanswered.append((commit, due_in))
+        else:
+            self.answered(commit, committed, outcome)
+
+    @precondition(lambda self: self.unanswered)
+    @rule(data=st.data())
+    def repeat_until_answered(self, data):
+        number = data.draw(st.integers(0, len(self.unanswered) - 1))
+        commit, due_in = self.unanswered.pop(number)
+        outcome = self.model.commit(commit, due_in)
+        self.answered(commit, self.run(self.store.commit(commit)), outcome)
+
+    def answered(self, commit, committed, outcome):
+        assert committed.outcome is outcome
+        payment = self.model.payments[commit.key]
+        if outcome is CommitOutcome.COMMITTED:
+            assert (committed.version, committed.sequence) == (payment.version, payment.sequence)
+            assert (committed.observed, committed.observations) == (payment.observed, tuple(payment.waiting))
+        if outcome in {CommitOutcome.CONFLICT, CommitOutcome.NEWS}:
+            assert committed.record == self.run(self.store.load(commit.key))
+        if payment.owner == commit.owner:
+            self.held[commit.owner][commit.key] = self.run(self.store.load(commit.key))
+        else:
+            self.held[commit.owner].pop(commit.key, None)
+
+    @rule(key=keys, reply_is_lost=st.booleans())
+    def notify(self, key, reply_is_lost):
+        number = next(self.numbers)
+        observation, op = b"observation %d" % number, f"notify {number}"
+        self.model.notify(key, observation, op)
+        outcome = NotifyOutcome.STORED if key in self.model.payments else NotifyOutcome.ORPHANED
+        for _ in range(2 if reply_is_lost else 1):
+            assert self.run(self.store.notify(key, observation, op=op)) is outcome
+
+    @rule(worker=workers)
+    def crash(self, worker):
+        self.held[worker].clear()
+        self.unanswered = [(commit, due) for commit, due in self.unanswered if commit.owner != worker]
+
+    @rule()
+    def time_passes(self):
+        self.model.now += STEP_MS
+        self.run(self.world.advance(STEP_MS))
+
+    def a_held(self, data):
+        return data.draw(st.sampled_from([(worker, key) for worker in WORKERS for key in self.held[worker]]))
+
+    @invariant()
+    def what_is_stored_is_what_the_model_says(self):
+        for key in KEYS:
+            record, payment = self.run(self.store.load(key)), self.model.payments.get(key)
+            assert (record is None) == (payment is None)
+            if record is None or payment is None:
+                continue
+            assert (record.version, record.sequence, record.body) == (
+                payment.version,
+                payment.sequence,
+                payment.body,
+            )
+            assert (record.observed, record.observations) == (payment.observed, tuple(payment.waiting))
+            assert (record.owner, record.claims) == (payment.owner, payment.claims)
+
+    @invariant()
+    def each_payment_has_its_events_without_gap_or_repetition(self):
+        events = self.run(self.world.events())
+        for key in KEYS:
+            payment = self.model.payments.get(key)
+            mine = [event for event in events if event.startswith(f"{key}:".encode())]
+            assert mine == [f"{key}:{n}".encode() for n in range(1, (payment.sequence if payment else 0) + 1)]
+
+    @invariant()
+    def what_is_unfinished_comes_due_or_is_leased(self):
+        now = self.run(self.world.now_ms())
+        for key, payment in self.model.payments.items():
+            due = self.run(self.world.due(key))
+            assert (due is None) == (payment.due is None)
+            if due is not None and payment.due is not None:
+                assert abs((due - now) - (payment.due - self.model.now)) < TOLERANCE_MS
+            if payment.waiting or payment.owner:
+                assert due is not None
+
+
+def run_machine(open_world, *, examples, steps):
+    machine = type("Machine", (StoreMachine,), {"open_world": staticmethod(open_world)})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_the_twin_keeps_its_promises_whatever_happens():
+    run_machine(MemoryWorld, examples=100, steps=50)
+
+
+def test_redis_keeps_its_promises_whatever_happens(redis_url):
+    namespaces = (f"machine{number}." for number in itertools.count())
+    run_machine(lambda: RedisWorld(redis_url, namespace=next(namespaces)), examples=25, steps=40)
