@@ -34,3 +34,7 @@ class TooLateToSendError(PayorchError):
 
 class StoreCorruptError(PayorchError):
     """A stored payment cannot be read by this version of the program; it is left alone."""
+
+
+class FencedError(PayorchError):
+    """Somebody else owns the payment now; what is in hand must go in through notify."""

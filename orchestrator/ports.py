@@ -29,6 +29,18 @@ class Clock(Protocol):
         ...
 
 
+class Journal(Protocol):
+    """Where the engine says what it does: static dotted names, ids as fields, nothing secret (I8)."""
+
+    def info(self, event: str, /, **fields: object) -> None:
+        """Say what happened."""
+        ...
+
+    def warning(self, event: str, /, **fields: object) -> None:
+        """Say what somebody on call may want to know."""
+        ...
+
+
 # The store
 
 

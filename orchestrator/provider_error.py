@@ -23,9 +23,7 @@ _ENVELOPES = ("errors", "error")
 
 _INVISIBLE = re.compile(r"<(script|style)\b.*?(</\1\s*>|\Z)|<!--.*?(-->|\Z)", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"</?[a-zA-Z!][^<>]*>")
-_UNPRINTABLE = re.compile(
-    r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]+"
-)
+_UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]+")
 _SECRETS = (
     (re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]{1,15}://\S+"), "[address]"),
     (re.compile(r"\beyJ[\w-]+(?:\.[\w-]*)*"), "[token]"),

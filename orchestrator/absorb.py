@@ -1,0 +1,83 @@
+"""Apply the observations that waited beside a payment. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from orchestrator.flows import FLOWS
+from orchestrator.observation import Observation, ReplySeen, WebhookSeen, decode_observation
+from orchestrator.observe import Belief, observe
+from orchestrator.outcome import after_reply
+from orchestrator.sighting import Sighting, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from orchestrator.payment import Payment
+    from orchestrator.policy import Policy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Absorbed:
+    """The payment after its waiting observations, and who spoke last."""
+
+    payment: Payment
+    source: Source | None = None
+    unreadable: int = 0  # observations that no version of ours wrote; passed over, told by the caller
+
+
+def absorb(payment: Payment, waiting: Iterable[bytes], *, policy: Policy, now_ms: int) -> Absorbed:
+    """Apply waiting observations in the order they came; one that cannot be read is passed over and counted."""
+    source: Source | None = None
+    unreadable = 0
+    for stored in waiting:
+        try:
+            seen = decode_observation(stored)
+        except (ValueError, KeyError, TypeError):
+            unreadable += 1
+            continue
+        payment, source = _applied(payment, seen, policy=policy, now_ms=now_ms)
+    return Absorbed(payment=payment, source=source, unreadable=unreadable)
+
+
+def belief_of(payment: Payment, policy: Policy) -> Belief:
+    """How far the provider's word is taken for this payment's flow."""
+    return Belief(
+        confirm_by_read=policy.confirm_success_by_read,
+        has_read=bool(FLOWS[payment.flow].reads),
+        waiting_is_success=policy.waiting_is_success,
+    )
+
+
+def interpreted(
+    payment: Payment, body: object, *, source: Source, policy: Policy, operation: str | None = None
+) -> Sighting:
+    """The provider's body in the words of the payment's flow."""
+    return FLOWS[payment.flow].interpret(
+        payment, body, source=source, operation=operation, allow_http=policy.allow_http_actions
+    )
+
+
+def _applied(payment: Payment, seen: Observation, *, policy: Policy, now_ms: int) -> tuple[Payment, Source]:
+    belief = belief_of(payment, policy)
+    match seen:
+        case WebhookSeen():
+            sighting = replace(
+                interpreted(payment, _parsed(seen.body), source=Source.WEBHOOK, policy=policy),
+                attempt=seen.attempt,
+            )
+            return observe(payment, sighting, belief=belief, now_ms=now_ms), Source.WEBHOOK
+        case ReplySeen(operation=name, reply=reply):
+            sighting = interpreted(payment, reply.body, source=Source.REPLY, policy=policy, operation=name)
+            changed = after_reply(payment, name, reply, sighting, belief=belief, policy=policy, now_ms=now_ms)
+            return changed, Source.REPLY
+
+
+def _parsed(body: str) -> object:
+    try:
+        return json.loads(body, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,148 @@
+"""advance(): the only control flow of a payment. It reads like the picture: observe, decide, act, commit."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from orchestrator.absorb import belief_of, interpreted
+from orchestrator.errors import FencedError
+from orchestrator.flows import FLOWS
+from orchestrator.held import Held, commit, hand_back, open_record, until_answered, write
+from orchestrator.limits import heed, permit
+from orchestrator.next_step import Become, Read, ScanList, Send, Step, Wait, looked, next_step, sending
+from orchestrator.observation import Observation, ReplySeen, encode_observation
+from orchestrator.outcome import after_reply
+from orchestrator.payment import CREATE, Payment
+from orchestrator.policy import spread_ms
+from orchestrator.ports import CallClass, NotifyOutcome, Record
+from orchestrator.reading import Reading, read_payment, scan_list
+from orchestrator.sighting import Source
+from orchestrator.statuses import Review
+
+if TYPE_CHECKING:
+    from orchestrator.engine import Engine
+    from orchestrator.identity import PaymentKey
+    from orchestrator.ports import ProviderRequest, Reply
+
+STEPS_MAX = 20  # a payment that wants more at once is handed back for another turn
+PARK_AFTER_CLAIMS = 5  # leases that ran out in a row; the next claim parks instead of advancing
+PARKED_FOR_MS = 86_400_000
+SEND_WITHIN_OF_LEASE = 5  # a call goes out within this part of the lease after its mark
+SPREAD_MAX_MS = 1_000
+
+
+async def advance(record: Record, *, engine: Engine) -> None:
+    """Take a claimed payment as far as it goes now and hand it back, due when it wants attention next.
+
+    A reply in hand is never dropped: its commit is repeated until the store answers, and where the payment is
+    not ours any more it goes in as an observation.
+    """
+    try:
+        held: Held | None = open_record(record, engine=engine)
+        if held is not None and record.claims > PARK_AFTER_CLAIMS:
+            await _park(held, engine)
+            return
+        for _ in range(STEPS_MAX):
+            if held is None:
+                return
+            step = next_step(held.payment, policy=engine.policy, now_ms=engine.clock.now_ms())
+            held = await _take(held, step, engine)
+        if held is not None:
+            engine.journal.warning("payment.many_steps", payment=str(record.key))
+            await hand_back(held, engine=engine, due_at_ms=engine.clock.now_ms() + engine.policy.lease_ms)
+    except FencedError:
+        engine.journal.warning("payment.fenced", payment=str(record.key))
+
+
+async def notify(key: PaymentKey, seen: Observation, *, engine: Engine) -> NotifyOutcome:
+    """Keep what was said of a payment for its owner to apply, and ring the bell.
+
+    Raises StoreUnavailableError where it is not certain that it was kept.
+    """
+    return await engine.store.notify(key, encode_observation(seen), op=engine.new_id())
+
+
+async def _take(held: Held, step: Step, engine: Engine) -> Held | None:
+    if isinstance(step, Read | ScanList) and public_view(held.payment) != held.stored_view:
+        # What is known already is published before we ask for more: a read may take its whole deadline.
+        return await write(held, lambda payment: payment, engine=engine, source=held.source, keep=True)
+    match step:
+        case Send(operation=name):
+            return await _send(held, name, engine)
+        case Read(call_class=call_class):
+            return await _looked(held, await read_payment(held.payment, call_class, engine=engine), engine)
+        case ScanList():
+            return await _looked(held, await scan_list(held.payment, engine=engine), engine)
+        case Become(payment=payment):
+            return await write(held, lambda _: payment, engine=engine, source=held.source, own_move=True)
+        case Wait(due_at_ms=due_at_ms):
+            return await hand_back(held, engine=engine, due_at_ms=due_at_ms)
+
+
+async def _send(held: Held, name: str, engine: Engine) -> Held | None:
+    """Permit, mark, call: nothing else is awaited between the mark's commit and the call."""
+    wait_ms = await permit(held.record.key.merchant, CallClass.ACT, engine=engine)
+    if wait_ms:
+        return await _later(held, wait_ms, engine)
+    request = _request(held.payment, name, engine)
+    issued_s = engine.clock.monotonic_s()
+    mark = partial(sending, name=name, policy=engine.policy, now_ms=engine.clock.now_ms())
+    marked = await write(held, mark, engine=engine, source=held.source, own_move=True, keep=True)
+    if marked is None or marked.refused:
+        return marked
+    within_s = engine.policy.lease_ms / 1000 / SEND_WITHIN_OF_LEASE
+    reply = await engine.provider.call(request, send_before_s=issued_s + within_s)
+    await heed(reply, request, held.record.key, engine=engine)
+    return await _replied(marked, name, reply, engine)
+
+
+def _request(payment: Payment, name: str, engine: Engine) -> ProviderRequest:
+    flow = FLOWS[payment.flow]
+    if name == CREATE:
+        return flow.create(payment, engine.webhooks.notification(payment.key, payment.create.attempt))
+    if flow.capture is None:
+        message = f"the flow {payment.flow} has no operation {name}"
+        raise ValueError(message)
+    return flow.capture(payment)
+
+
+async def _replied(held: Held, name: str, reply: Reply, engine: Engine) -> Held | None:
+    """Commit the reply in hand, or leave it for the owner the payment has now."""
+
+    def change(payment: Payment) -> Payment:
+        sighting = interpreted(payment, reply.body, source=Source.REPLY, policy=engine.policy, operation=name)
+        belief, now_ms = belief_of(payment, engine.policy), engine.clock.now_ms()
+        return after_reply(payment, name, reply, sighting, belief=belief, policy=engine.policy, now_ms=now_ms)
+
+    try:
+        return await write(held, change, engine=engine, source=Source.REPLY)
+    except FencedError:
+        key, op = held.record.key, engine.new_id()
+        seen = encode_observation(ReplySeen(operation=name, at_ms=engine.clock.now_ms(), reply=reply))
+        await until_answered(lambda: engine.store.notify(key, seen, op=op), engine=engine)
+        raise
+
+
+async def _looked(held: Held, reading: Reading, engine: Engine) -> Held | None:
+    if reading.wait_ms:
+        return await _later(held, reading.wait_ms, engine)
+
+    def change(payment: Payment) -> Payment:
+        return reading.apply(looked(payment, now_ms=engine.clock.now_ms()))
+
+    return await write(held, change, engine=engine, source=reading.source)
+
+
+async def _later(held: Held, wait_ms: int, engine: Engine) -> Held | None:
+    """Nobody may call now: hand back until then, with a spread; it counts as nothing."""
+    spread = spread_ms(held.record.key, salt=held.record.version, up_to_ms=min(wait_ms, SPREAD_MAX_MS))
+    return await hand_back(held, engine=engine, due_at_ms=engine.clock.now_ms() + wait_ms + spread)
+
+
+async def _park(held: Held, engine: Engine) -> None:
+    """A payment whose workers died again and again is put aside with a review; the queue goes on (I9)."""
+    engine.journal.warning("payment.parked", payment=str(held.record.key), claims=held.record.claims)
+    due_at_ms = engine.clock.now_ms() + PARKED_FOR_MS
+    parked = held.payment.with_review(Review.PARKED)
+    await commit(held, parked, engine=engine, source=held.source, due_at_ms=due_at_ms)

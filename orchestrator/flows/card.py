@@ -1,0 +1,136 @@
+"""Tokenised card with 3DS and capture: provider page *Create Payment via Tokenisation*, contract 1.2, 3.3 and 4.2."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from orchestrator.flows import payin
+from orchestrator.flows.common import Flow, Notification, Scan, terms_of
+from orchestrator.flows.provider_object import (
+    Amounts,
+    amounts_in,
+    card_reader,
+    failure,
+    next_action,
+    status_word,
+    text,
+    unwrap,
+)
+from orchestrator.payment import CAPTURE, CREATE, Payment, bare_reference
+from orchestrator.ports import ProviderRequest
+from orchestrator.sighting import REFUND_FELL_THROUGH, REQUIRES_ACTION, TARGETS, Sighting, Source, Target
+from orchestrator.statuses import Reason, Review, Stage, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+_CAPTURING = Target(column=Stage.AUTHORISED, status=Status.PROCESSING, reason=Reason.CAPTURING)
+
+
+def create_request(payment: Payment, notification: Notification) -> ProviderRequest:
+    """`POST /v2/cards/create_payment`: the amount is an integer of minor units (D-02, T-04)."""
+    method = terms_of(payment)
+    return ProviderRequest(
+        operation=CREATE,
+        credentials=payment.key.merchant,
+        method="POST",
+        path="/v2/cards/create_payment",
+        body={
+            "amount": payment.amount_minor,
+            "currency": payment.currency,
+            "token": {"id": method["token"], "type": "card"},
+            "external_id": payment.key.intent_id,
+            "return_url": method["return_url"],
+            "webhook_notification": notification.body(),
+        },
+    )
+
+
+def capture_request(payment: Payment) -> ProviderRequest:
+    """`POST /v2/cards/capture_payment`: full only, once only, from authorised only (T-37)."""
+    return ProviderRequest(
+        operation=CAPTURE,
+        credentials=payment.key.merchant,
+        method="POST",
+        path="/v2/cards/capture_payment",
+        body={"uuid": bare_reference(payment.reference)},
+    )
+
+
+def card_read_request(payment: Payment) -> ProviderRequest:
+    """`GET /v2/cards/payments/<uuid>`."""
+    return ProviderRequest(
+        operation="read",
+        credentials=payment.key.merchant,
+        method="GET",
+        path=f"/v2/cards/payments/{bare_reference(payment.reference)}",
+    )
+
+
+def list_request(payment: Payment, from_ms: int, to_ms: int, page: int) -> ProviderRequest:
+    """`GET /v2/cards/payments`, a page of the card payments of a period (no filter by our id exists)."""
+    start, end = (datetime.fromtimestamp(ms // 1000, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S") for ms in (from_ms, to_ms))
+    return ProviderRequest(
+        operation="list",
+        credentials=payment.key.merchant,
+        method="GET",
+        path="/v2/cards/payments",
+        query=(("start_date", start), ("end_date", end), ("page", str(page)), ("per_page", "20")),
+    )
+
+
+def interpret(
+    payment: Payment, body: object, *, source: Source, operation: str | None = None, allow_http: bool = False
+) -> Sighting:
+    """A card object as a sighting; without uuid and status it is unusable (T-25)."""
+    found = unwrap(body)
+    reference, word = (text(found.get("uuid")), status_word(found.get("status"))) if found else (None, None)
+    if found is None or reference is None or word is None:
+        return Sighting(source=source, usable=False, operation=operation)
+    amounts = amounts_in(payment, found, read=card_reader(payment, found))
+    action = next_action(found.get("pay_code"), allow_http=allow_http)
+    currency = text(found.get("currency"))
+    ambiguous = _is_ambiguous(word, operation, action, amounts)
+    return Sighting(
+        source=source,
+        usable=True,
+        operation=operation,
+        reference=f"uuid:{reference}",
+        external_id=text(found.get("external_id")),
+        provider_status=word,
+        target=REQUIRES_ACTION if ambiguous else _target(payment, word, action),
+        refund_fell_through=word in REFUND_FELL_THROUGH,
+        next_action=action,
+        failure=failure(found),
+        amount=amounts.check,
+        currency_differs=currency is not None and currency.upper() != payment.currency,
+        total_minor=amounts.total_minor,
+        paid_minor=amounts.paid_minor,
+        review=(Review.AMBIGUOUS_WAITING_3DS,) if ambiguous else (),
+    )
+
+
+def _target(payment: Payment, word: str, action: Mapping[str, Any] | None) -> Target | None:
+    if word == "pending" and action:
+        return REQUIRES_ACTION
+    if word == "authorised" and terms_of(payment).get("capture") != "manual":
+        return _CAPTURING
+    return TARGETS.get(word)
+
+
+def _is_ambiguous(word: str, operation: str | None, action: Mapping[str, Any] | None, amounts: Amounts) -> bool:
+    """`waiting` with a 3DS link in the reply to a create: most likely not paid yet (D-07)."""
+    return word == "waiting" and operation == CREATE and action is not None and not amounts.paid_minor
+
+
+CARD = Flow(
+    name="card",
+    create=create_request,
+    capture=capture_request,
+    interpret=interpret,
+    # The customer asked for the payin detail first; the card's own read answers where that does not know cards.
+    reads=(payin.detail_request, card_read_request),
+    scan=Scan(request=list_request),
+)

@@ -1,0 +1,59 @@
+"""What a flow is: its requests, its reads, its interpretation of the provider's words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from orchestrator.payment import Payment
+    from orchestrator.ports import ProviderRequest
+    from orchestrator.sighting import Sighting, Source
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notification:
+    """Where the provider sends its webhooks for one attempt, and the Authorization it sends with them."""
+
+    endpoint_url: str
+    authorization: str
+
+    def body(self) -> dict[str, str]:
+        """The object the provider's pages call `webhook_notification`."""
+        return {"endpoint_url": self.endpoint_url, "authorization_header": self.authorization}
+
+
+class Interpret(Protocol):
+    """The provider's payment object as a sighting; never raises, unusable where it tells nothing."""
+
+    def __call__(
+        self, payment: Payment, body: object, *, source: Source, operation: str | None, allow_http: bool
+    ) -> Sighting: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scan:
+    """How to look a payment up without its reference: pages of a list, filtered on our id."""
+
+    request: Callable[[Payment, int, int, int], ProviderRequest]  # payment, from ms, to ms, page (from 1)
+    per_page: int = 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Flow:
+    """One way to be paid at the provider."""
+
+    name: str
+    create: Callable[[Payment, Notification], ProviderRequest]
+    interpret: Interpret
+    capture: Callable[[Payment], ProviderRequest] | None = None
+    reads: tuple[Callable[[Payment], ProviderRequest], ...] = ()
+    scan: Scan | None = None
+
+
+def terms_of(payment: Payment) -> Mapping[str, Any]:
+    """The method object the intent was accepted with."""
+    method: Mapping[str, Any] = payment.terms["method"]
+    return method

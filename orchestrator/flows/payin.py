@@ -1,0 +1,150 @@
+"""Multi-currency payin: provider page *Create a Payin Request*, contract 1.3, 1.5 and 3.3."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.flows.common import Flow, Notification, Scan, terms_of
+from orchestrator.flows.methods import PAYIN_METHODS
+from orchestrator.flows.provider_object import (
+    amounts_in,
+    failure,
+    major_reader,
+    next_action,
+    status_word,
+    text,
+    time_ms,
+    unwrap,
+)
+from orchestrator.money import to_major
+from orchestrator.payment import CREATE, Payment, bare_reference
+from orchestrator.ports import ProviderRequest
+from orchestrator.sighting import (
+    AWAITING_PAY_CODE,
+    REFUND_FELL_THROUGH,
+    REQUIRES_ACTION,
+    TARGETS,
+    Sighting,
+    Source,
+    Target,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_STAGE_ACTIONS: dict[str, dict[str, Any]] = {
+    "authorize_otp": {"type": "otp"},
+    "authorize_stk": {"type": "stk_push"},
+}
+
+
+def create_request(payment: Payment, notification: Notification) -> ProviderRequest:
+    """`POST /v2/payins`: amounts in major units, `external_id` and the webhook always sent (D-06)."""
+    method, customer = terms_of(payment), payment.terms["customer"]
+    body: dict[str, object] = {
+        "currency": payment.currency,
+        "gst": bool(method.get("gst")),
+        "name": customer.get("name") or f"{customer.get('first_name')} {customer.get('last_name')}",
+        "email": customer["email"],
+        "external_id": payment.key.intent_id,
+        "description": payment.terms["description"],
+        "payin_method_name": method["payin_method_name"],
+        "payin_method_params": method["payin_method_params"],
+        "webhook_notification": notification.body(),
+    }
+    if payment.amount_minor is not None:
+        body["amount"] = to_major(payment.amount_minor, payment.currency)
+    if payment.expires_at_ms is not None:
+        body["expired_at"] = _provider_time(payment.expires_at_ms)
+    return ProviderRequest(
+        operation=CREATE, credentials=payment.key.merchant, method="POST", path="/v2/payins", body=body
+    )
+
+
+def detail_request(payment: Payment) -> ProviderRequest:
+    """`GET /v2/payins/detail?uuid=`; the uuid is always sent."""
+    return ProviderRequest(
+        operation="read",
+        credentials=payment.key.merchant,
+        method="GET",
+        path="/v2/payins/detail",
+        query=(("uuid", bare_reference(payment.reference) or ""),),
+    )
+
+
+def list_request(payment: Payment, from_ms: int, to_ms: int, page: int) -> ProviderRequest:
+    """`GET /v2/payins/all`, a page of the payins of a period (no filter by our id exists)."""
+    return ProviderRequest(
+        operation="list",
+        credentials=payment.key.merchant,
+        method="GET",
+        path="/v2/payins/all",
+        query=(
+            ("from_date", _provider_time(from_ms)),
+            ("to_date", _provider_time(to_ms)),
+            ("page", str(page)),
+            ("per_page", "20"),
+        ),
+    )
+
+
+def interpret(
+    payment: Payment, body: object, *, source: Source, operation: str | None = None, allow_http: bool = False
+) -> Sighting:
+    """A payin object as a sighting; without uuid and status it is unusable (T-25)."""
+    found = unwrap(body)
+    reference, word = (text(found.get("uuid")), status_word(found.get("status"))) if found else (None, None)
+    if found is None or reference is None or word is None:
+        return Sighting(source=source, usable=False, operation=operation)
+    amounts = amounts_in(payment, found, read=major_reader(payment.currency))
+    currency = text(found.get("currency"))
+    action = _action(found, allow_http=allow_http)
+    return Sighting(
+        source=source,
+        usable=True,
+        operation=operation,
+        reference=f"uuid:{reference}",
+        external_id=text(found.get("external_id")),
+        provider_status=word,
+        provider_stage=text(found.get("stage")),
+        target=_target(payment, word, action),
+        refund_fell_through=word in REFUND_FELL_THROUGH,
+        next_action=action,
+        failure=failure(found),
+        amount=amounts.check,
+        currency_differs=currency is not None and currency.upper() != payment.currency,
+        total_minor=amounts.total_minor,
+        paid_minor=amounts.paid_minor,
+        expires_at_ms=time_ms(found.get("expired_at")),
+    )
+
+
+def _target(payment: Payment, word: str, action: Mapping[str, Any] | None) -> Target | None:
+    if word == "pending":
+        return REQUIRES_ACTION if action or payment.next_action else AWAITING_PAY_CODE
+    return TARGETS.get(word)
+
+
+def _action(found: Mapping[str, Any], *, allow_http: bool) -> Mapping[str, Any] | None:
+    stage = status_word(found.get("stage"))
+    return _STAGE_ACTIONS.get(stage or "") or next_action(found.get("pay_code"), allow_http=allow_http)
+
+
+def _provider_time(moment_ms: int) -> str:
+    return datetime.fromtimestamp(moment_ms // 1000, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def pay_code_is_late(payment: Payment) -> bool:
+    """Whether the pay code of this payin comes by webhook after a while (T-16)."""
+    method = PAYIN_METHODS.get(terms_of(payment)["payin_method_name"])
+    return method is not None and method.pay_code_is_late
+
+
+PAYIN = Flow(
+    name="payin",
+    create=create_request,
+    interpret=interpret,
+    reads=(detail_request,),
+    scan=Scan(request=list_request),
+)

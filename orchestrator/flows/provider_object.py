@@ -1,0 +1,170 @@
+"""The payment object as the provider writes it: tolerant readers shared by the flows (contract 1, 3.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.money import AmountError, from_major, from_minor
+from orchestrator.sighting import SPELLINGS, AmountCheck
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from orchestrator.payment import Payment
+
+_URL_KEYS = {"3ds_url": "3ds", "pay_url": "payment", "redirect_url": "payment", "payment_url": "payment"}
+_SHOWN_KEYS = {"qr_string": "show_qr", "pay_id": "show_payid"}
+_BANK_KEYS = (
+    "bank_name",
+    "bank_code",
+    "account_number",
+    "account_name",
+    "account_type",
+    "account_holder_name",
+    "virtual_account_number",
+    "reference_number",
+    "branch_code",
+    "branch_name",
+    "transfer_id",
+    "transfer_name",
+    "swift_code",
+    "description",
+    "expired_timestamp",
+)
+_BANK_PROOF = frozenset({"account_number", "virtual_account_number", "bank_name", "reference_number"})
+
+
+def unwrap(body: object) -> Mapping[str, Any] | None:
+    """The payment object of a body, out of its `example` envelope if that is all there is (T-26)."""
+    if isinstance(body, dict) and len(body) == 1 and isinstance(body.get("example"), dict):
+        body = body["example"]
+    return body if isinstance(body, dict) else None
+
+
+def text(value: object) -> str | None:
+    """A non-empty string, or an integer id written as one (D-17); anything else is absent."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def status_word(value: object) -> str | None:
+    """The provider's status in lower case, spelling variants folded (contract 3.1)."""
+    word = text(value)
+    return SPELLINGS.get(word.lower(), word.lower()) if word else None
+
+
+def time_ms(value: object) -> int | None:
+    """A provider's time as milliseconds (D-16): `Z`, `+0000`, naive is UTC; empty and unreadable are absent."""
+    if not isinstance(value, str) or not value.strip():
+        return None
+    try:
+        moment = datetime.fromisoformat(value.strip())
+    except ValueError:
+        return None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Amounts:
+    """The amounts of a payment object in minor units, and whether they are those that were asked for."""
+
+    check: AmountCheck = AmountCheck.UNVERIFIABLE
+    total_minor: int | None = None
+    paid_minor: int | None = None
+
+
+def amounts_in(payment: Payment, body: Mapping[str, Any], *, read: Callable[[object], int]) -> Amounts:
+    """Read amount, total and paid_amount with the reader of their unit; nothing is rounded."""
+    try:
+        amount = read(body["amount"]) if body.get("amount") is not None else None
+        total = read(body["total"]) if body.get("total") is not None else None
+        paid = read(body["paid_amount"]) if body.get("paid_amount") is not None else None
+    except AmountError:
+        return Amounts(check=AmountCheck.MISMATCH)
+    if payment.amount_minor is None:
+        quoted = total if total is not None else amount
+        known = payment.total_minor is None or payment.total_minor == quoted
+        return Amounts(check=AmountCheck.OK if known else AmountCheck.MISMATCH, total_minor=quoted, paid_minor=paid)
+    return Amounts(check=_checked(payment, amount, total), total_minor=total, paid_minor=paid)
+
+
+def _checked(payment: Payment, amount: int | None, total: int | None) -> AmountCheck:
+    if amount is None and total is None:
+        return AmountCheck.UNVERIFIABLE
+    if amount is not None and amount != payment.amount_minor:
+        return AmountCheck.MISMATCH
+    if total is None:
+        return AmountCheck.OK
+    if payment.total_minor is not None:
+        return AmountCheck.OK if total == payment.total_minor else AmountCheck.MISMATCH
+    # The tax is not a whole number of minor units: either neighbour is the provider's to choose.
+    exact = (payment.amount_minor or 0) * 11
+    return AmountCheck.OK if abs(total * 10 - exact) < 10 else AmountCheck.MISMATCH
+
+
+def major_reader(currency: str) -> Callable[[object], int]:
+    """Reads numbers in major units."""
+    return lambda value: from_major(value, currency)
+
+
+def card_reader(payment: Payment, body: Mapping[str, Any]) -> Callable[[object], int]:
+    """The reader of a card reply's unit (D-02): what equals the asked amount decides; neither is a mismatch."""
+    value = body.get("amount") if body.get("amount") is not None else body.get("total")
+    try:
+        if from_minor(value) == payment.amount_minor:
+            return from_minor
+    except AmountError:
+        pass
+    return major_reader(payment.currency)
+
+
+def next_action(pay_code: object, *, allow_http: bool) -> Mapping[str, Any] | None:
+    """What the customer has to do, by the shape of the pay code (contract 3.4); None where it is not usable."""
+    if isinstance(pay_code, str):
+        return _redirect(pay_code, "payment", allow_http=allow_http)
+    if not isinstance(pay_code, dict):
+        return None
+    for key, purpose in _URL_KEYS.items():
+        if text(pay_code.get(key)):
+            return _redirect(pay_code[key], purpose, allow_http=allow_http)
+    for key, kind in _SHOWN_KEYS.items():
+        if text(pay_code.get(key)):
+            return {"type": kind, key: pay_code[key]}
+    return _bank_details(pay_code) or _opaque(pay_code)
+
+
+def failure(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The provider's words of a decline: `error_code` and `error_message` of the pay code."""
+    pay_code = body.get("pay_code")
+    if not isinstance(pay_code, dict) or not (text(pay_code.get("error_code")) or text(pay_code.get("error_message"))):
+        return None
+    return {
+        "code": text(pay_code.get("error_code")) or "failed",
+        "message": text(pay_code.get("error_message")) or "",
+    }
+
+
+def _redirect(url: object, purpose: str, *, allow_http: bool) -> Mapping[str, Any] | None:
+    address = text(url)
+    schemes = ("https://", "http://") if allow_http else ("https://",)
+    if address is None or not address.startswith(schemes):
+        return None
+    return {"type": "redirect", "purpose": purpose, "url": address}
+
+
+def _bank_details(pay_code: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    nested = pay_code.get("bank_information")
+    source = nested if isinstance(nested, dict) else pay_code
+    details = {key: source[key] for key in _BANK_KEYS if text(source.get(key))}
+    return {"type": "show_bank_details", **details} if _BANK_PROOF & details.keys() else None
+
+
+def _opaque(pay_code: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    if not any(key not in {"message", "error_code", "error_message"} and pay_code[key] for key in pay_code):
+        return None
+    if any(key.endswith("url") for key in pay_code):
+        return None
+    return {"type": "opaque", "pay_code": dict(pay_code)}

@@ -1,0 +1,184 @@
+"""A claimed payment in hand, and the one way in which its changes are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from orchestrator.absorb import absorb
+from orchestrator.codec import decode, encode
+from orchestrator.errors import FencedError, StoreUnavailableError
+from orchestrator.events import status_event
+from orchestrator.next_step import Wait, next_step
+from orchestrator.observe import abandoned
+from orchestrator.payment import Payment, PublicView, public_view
+from orchestrator.ports import Commit, CommitOutcome, Committed, Record
+from orchestrator.sighting import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from orchestrator.engine import Engine
+
+CONFLICTS_MAX = 5
+STORE_RETRY_MAX_S = 1.0
+AnswerT = TypeVar("AnswerT")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Held:
+    """A claimed payment: as stored, and as it stands with what was observed since."""
+
+    record: Record
+    stored_view: PublicView
+    payment: Payment
+    source: Source
+    changed: bool  # whether `payment` differs from the stored one
+    refused: bool = False  # whether a move of our own was refused by what is stored now
+
+
+def open_record(record: Record, *, engine: Engine, owner_is_new: bool = True) -> Held:
+    """Open a record: calls whose owner is gone are in doubt, waiting observations are applied."""
+    stored = decode(record.body)
+    now_ms = engine.clock.now_ms()
+    opened = abandoned(stored, now_ms=now_ms) if owner_is_new else stored
+    absorbed = absorb(opened, record.observations, policy=engine.policy, now_ms=now_ms)
+    if absorbed.unreadable:
+        engine.journal.warning("observation.unreadable", payment=str(record.key), count=absorbed.unreadable)
+    return Held(
+        record=record,
+        stored_view=public_view(stored),
+        payment=absorbed.payment,
+        source=absorbed.source or Source.CLOCK,
+        changed=absorbed.payment != stored or bool(record.observations),
+    )
+
+
+async def hand_back(held: Held, *, engine: Engine, due_at_ms: int | None) -> Held | None:
+    """Release the claim; what was observed is committed with it."""
+    if held.changed or due_at_ms is None:
+        answer = await commit(held, held.payment, engine=engine, source=held.source, due_at_ms=due_at_ms)
+        if answer.outcome is CommitOutcome.COMMITTED:
+            return None
+        return _reopened(answer, held, engine)
+    key, owner = held.record.key, engine.owner
+    await until_answered(lambda: engine.store.release(key, owner=owner, due_at_ms=due_at_ms), engine=engine)
+    return None
+
+
+async def write(
+    held: Held,
+    change: Callable[[Payment], Payment],
+    *,
+    engine: Engine,
+    source: Source,
+    own_move: bool = False,
+    keep: bool = False,
+) -> Held | None:
+    """Commit a change; returns the payment still held, or None once it was handed back to wait.
+
+    On a conflict the change is made again on what is stored now, unless it was a move of our own: then the
+    caller decides anew.
+    """
+    for _ in range(CONFLICTS_MAX):
+        payment = change(held.payment)
+        step = next_step(payment, policy=engine.policy, now_ms=engine.clock.now_ms())
+        if isinstance(step, Wait) and not keep:
+            answer = await commit(
+                held, payment, engine=engine, source=source, own_move=own_move, due_at_ms=step.due_at_ms
+            )
+            if answer.outcome is CommitOutcome.COMMITTED:
+                return None
+        else:
+            answer = await commit(held, payment, engine=engine, source=source, own_move=own_move, keep=True)
+            if answer.outcome is CommitOutcome.COMMITTED:
+                return _kept(held, payment, answer, engine)
+        held = _reopened(answer, held, engine)
+        if own_move:
+            return replace(held, refused=True)
+    engine.journal.warning("payment.conflicts", payment=str(held.record.key))
+    raise FencedError(str(held.record.key))
+
+
+async def commit(
+    held: Held,
+    payment: Payment,
+    *,
+    engine: Engine,
+    source: Source,
+    due_at_ms: int | None = None,
+    keep: bool = False,
+    own_move: bool = False,
+) -> Committed:
+    """One atomic write of state, event and due time, repeated with the same op until the store answers."""
+    record = held.record
+    changed = public_view(payment) != held.stored_view
+    sequence = record.sequence + 1
+    now_ms = engine.clock.now_ms()
+    event = status_event(
+        payment,
+        previous=held.stored_view,
+        sequence=sequence,
+        observed_by=source,
+        now_ms=now_ms,
+        namespace=engine.namespace,
+    )
+    wanted = Commit(
+        key=record.key,
+        op=engine.new_id(),
+        owner=engine.owner,
+        expected_version=record.version,
+        observed_seen=record.observed,
+        body=encode(payment),
+        event=event if changed else None,
+        event_sequence=sequence if changed else None,
+        due_at_ms=due_at_ms,
+        keep_lease_ms=engine.policy.lease_ms if keep else None,
+        own_move=own_move,
+    )
+    answer = await until_answered(lambda: engine.store.commit(wanted), engine=engine)
+    if answer.outcome in {CommitOutcome.FENCED, CommitOutcome.ABSENT}:
+        raise FencedError(str(held.record.key))
+    if answer.outcome is CommitOutcome.COMMITTED and changed:
+        view = public_view(payment)
+        engine.journal.info(
+            "payment.moved",
+            payment=str(record.key),
+            flow=payment.flow,
+            status=view.status,
+            reason=view.reason,
+            previous=held.stored_view.status,
+            observed_by=source,
+        )
+    return answer
+
+
+def _kept(held: Held, payment: Payment, answer: Committed, engine: Engine) -> Held:
+    record = replace(
+        held.record,
+        version=answer.version,
+        sequence=answer.sequence,
+        observed=answer.observed,
+        observations=answer.observations,
+        body=encode(payment),
+        claims=0,
+    )
+    return open_record(record, engine=engine, owner_is_new=False)
+
+
+def _reopened(answer: Committed, held: Held, engine: Engine) -> Held:
+    if answer.record is None:
+        raise FencedError(str(held.record.key))
+    return open_record(answer.record, engine=engine, owner_is_new=False)
+
+
+async def until_answered(ask: Callable[[], Awaitable[AnswerT]], *, engine: Engine) -> AnswerT:
+    """Repeat a write that is repeatable by its op until the store answers: what is in hand is never dropped."""
+    pause_s = 0.05
+    while True:
+        try:
+            return await ask()
+        except StoreUnavailableError as error:
+            engine.journal.warning("store.unavailable", error=str(error))
+        await engine.clock.sleep(pause_s)
+        pause_s = min(2 * pause_s, STORE_RETRY_MAX_S)

@@ -1,0 +1,218 @@
+"""next_step(): what a payment wants now, and if nothing, when it wants attention next. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from orchestrator.flows import FLOWS
+from orchestrator.flows.payin import pay_code_is_late
+from orchestrator.payment import CAPTURE, CREATE, Operation, OperationState, Payment
+from orchestrator.policy import DAILY_STATES, Policy, Schedule, spread_ms
+from orchestrator.ports import CallClass
+from orchestrator.statuses import FINAL, Reason, Review, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Send:
+    """Mark this operation as sending, then make its call."""
+
+    operation: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Read:
+    """Ask the provider how the payment stands."""
+
+    call_class: CallClass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScanList:
+    """Look for a create whose outcome is unknown in the provider's list."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Become:
+    """A move of our own: no call, another payment."""
+
+    payment: Payment
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wait:
+    """Nothing to do until then; None: never again, unless something is said."""
+
+    due_at_ms: int | None
+
+
+WANTED_LOOKS_MAX = 6
+Step = Send | Read | ScanList | Become | Wait
+
+
+def next_step(payment: Payment, *, policy: Policy, now_ms: int) -> Step:
+    """The next step; the first row of the table that has one to say decides."""
+    for wants in _WANTS:
+        step = wants(payment, policy, now_ms)
+        if step is not None:
+            return step
+    return Wait(due_at_ms=None)
+
+
+def _create(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
+    create = payment.operations[CREATE]
+    if payment.status is not Status.ACCEPTED or create.state is not OperationState.READY:
+        return None
+    if _too_late_to_send(payment, policy, now_ms):
+        return Become(payment=payment.moved(Status.EXPIRED, Reason.NOT_SENT, now_ms=now_ms))
+    return _send_or_wait(create, now_ms, latest_ms=payment.send_before_ms)
+
+
+def _too_late_to_send(payment: Payment, policy: Policy, now_ms: int) -> bool:
+    """The deadline is never moved: what would lapse in the customer's hands is not sent (interface 1)."""
+    left = policy.min_left_at_send_ms.get(payment.flow, 0)
+    lapses = payment.expires_at_ms is not None and payment.expires_at_ms - now_ms <= left
+    return lapses or now_ms > payment.send_before_ms
+
+
+def _send_or_wait(operation: Operation, now_ms: int, *, latest_ms: int | None = None) -> Step:
+    if operation.not_before_ms <= now_ms:
+        return Send(operation=operation.name)
+    due = operation.not_before_ms
+    return Wait(due_at_ms=min(due, latest_ms + 1) if latest_ms is not None else due)
+
+
+def _create_in_doubt(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
+    create = payment.operations[CREATE]
+    if payment.status is not Status.ACCEPTED or create.state is not OperationState.IN_DOUBT:
+        return None
+    aged_ms = create.at_ms + policy.in_doubt_aged_ms
+    if now_ms >= aged_ms and Review.IN_DOUBT_AGED not in payment.review:
+        return Become(payment=payment.with_review(Review.IN_DOUBT_AGED))
+    if FLOWS[payment.flow].scan is None:
+        return Wait(due_at_ms=aged_ms if now_ms < aged_ms else now_ms + policy.daily.then_s * 1000)
+    due = _due(create.at_ms, create.looks, policy.scanning, payment)
+    return ScanList() if due <= now_ms else Wait(due_at_ms=due)
+
+
+def _confirming(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
+    if payment.look_wanted is not None:
+        due = (payment.looked_at_ms or 0) + policy.confirming.gap_s(payment.look_wanted) * 1000
+        return Read(call_class=CallClass.CONFIRM) if due <= now_ms else Wait(due_at_ms=due)
+    if payment.claimed is None:
+        return None
+    due = payment.claimed.since_ms + sum(
+        policy.confirming.gap_s(n) * 1000 for n in range(min(payment.claimed.looks + 1, 200))
+    )
+    return Read(call_class=CallClass.CONFIRM) if due <= now_ms else Wait(due_at_ms=due)
+
+
+def _capture(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
+    if payment.reason is not Reason.CAPTURING:
+        return None
+    capture = payment.operations.get(CAPTURE, Operation(name=CAPTURE))
+    if capture.state is OperationState.READY:
+        return _send_or_wait(capture, now_ms)
+    if capture.state is not OperationState.IN_DOUBT:
+        return None
+    due = _due(capture.at_ms, capture.looks, policy.scanning, payment)
+    return Read(call_class=CallClass.CONFIRM) if due <= now_ms else Wait(due_at_ms=due)
+
+
+def _overdue(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
+    """Reasons for a person that time alone gives; never a status."""
+    for review, due in _overdue_at(payment, policy):
+        if now_ms >= due and review not in payment.review:
+            return Become(payment=payment.with_review(review))
+    return None
+
+
+def _overdue_at(payment: Payment, policy: Policy) -> list[tuple[Review, int]]:
+    due: list[tuple[Review, int]] = []
+    stale = policy.stale_after_ms.get(payment.flow)
+    if payment.status is Status.REQUIRES_ACTION and payment.expires_at_ms is None and stale is not None:
+        due.append((Review.STALE, payment.since_ms + stale))
+    if payment.reason is Reason.AWAITING_PAY_CODE and not pay_code_is_late(payment):
+        due.append((Review.PAY_CODE_OVERDUE, payment.since_ms + policy.pay_code_overdue_ms))
+    return due
+
+
+def _look(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
+    """The poll schedule: a payment that is not finished is always due at some time (I2, I6)."""
+    if payment.reference is None or not FLOWS[payment.flow].reads:
+        return None
+    due = _next_look(payment, policy) if policy.polling else None
+    reviews = [at for review, at in _overdue_at(payment, policy) if review not in payment.review]
+    if due is not None and due <= now_ms:
+        return Read(call_class=CallClass.LOOK)
+    times = [at for at in (due, *reviews) if at is not None]
+    if times:
+        return Wait(due_at_ms=min(times))
+    return None if payment.status in FINAL else Wait(due_at_ms=now_ms + policy.daily.then_s * 1000)
+
+
+def _next_look(payment: Payment, policy: Policy) -> int | None:
+    if payment.status in FINAL:
+        return _tail_look(payment, policy)
+    stale = Review.STALE in payment.review
+    daily = stale or (payment.status, payment.reason) in DAILY_STATES
+    due = _due(payment.since_ms, payment.looks, policy.daily if daily else policy.waiting, payment)
+    deadline = payment.expires_at_ms
+    looked = payment.looked_at_ms or 0
+    if deadline is not None and looked <= deadline < due:
+        return max(deadline + 1000, payment.since_ms)
+    return due
+
+
+def _tail_look(payment: Payment, policy: Policy) -> int | None:
+    """A few slow looks after the provider said expired: late money is money (T-45)."""
+    if payment.status is not Status.EXPIRED or payment.reason is not Reason.PROVIDER:
+        return None
+    due = _due(payment.since_ms, payment.looks + len(policy.waiting.gaps_s), policy.waiting, payment)
+    return due if due <= payment.since_ms + policy.tail_ms else None
+
+
+def _due(since_ms: int, looks: int, schedule: Schedule, payment: Payment) -> int:
+    """When look number `looks` is due, counted from when the state was entered, jittered by up to a tenth."""
+    gaps = schedule.gaps_s
+    total_s = sum(gaps[: looks + 1]) + max(0, looks + 1 - len(gaps)) * schedule.then_s
+    gap_ms = schedule.gap_s(looks) * 1000
+    return since_ms + total_s * 1000 + spread_ms(payment.key, salt=looks, up_to_ms=gap_ms // 10)
+
+
+_WANTS: tuple[Callable[[Payment, Policy, int], Step | None], ...] = (
+    _create,
+    _create_in_doubt,
+    _confirming,
+    _capture,
+    _overdue,
+    _look,
+)
+
+
+def sending(payment: Payment, name: str, *, policy: Policy, now_ms: int) -> Payment:
+    """The payment with this operation marked: committed before the call, so that a crash leaves it in doubt."""
+    operation = payment.operations.get(name, Operation(name=name))
+    marked = replace(
+        operation,
+        state=OperationState.SENDING,
+        at_ms=now_ms,
+        deadline_ms=now_ms + policy.call_total_ms,
+        reference=payment.reference,
+        looks=0,
+    )
+    return payment.with_operation(marked)
+
+
+def looked(payment: Payment, *, now_ms: int) -> Payment:
+    """The payment after a read or a scan, whatever came of it: every schedule moves on, so nothing spins."""
+    for operation in payment.operations.values():
+        if operation.state is OperationState.IN_DOUBT:
+            payment = payment.with_operation(replace(operation, looks=operation.looks + 1))
+    wanted = payment.look_wanted
+    if wanted is not None:
+        wanted = wanted + 1 if wanted + 1 < WANTED_LOOKS_MAX else None
+    return replace(payment, looks=payment.looks + 1, looked_at_ms=now_ms, look_wanted=wanted)

@@ -1,0 +1,63 @@
+"""An observation as the bytes that wait beside a payment until its owner applies them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.ports import Reply
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WebhookSeen:
+    """A verified webhook, as received."""
+
+    attempt: int
+    at_ms: int
+    body: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReplySeen:
+    """A reply whose worker was not the owner any more when it came."""
+
+    operation: str
+    at_ms: int
+    reply: Reply
+
+
+Observation = WebhookSeen | ReplySeen
+
+
+def encode_observation(seen: Observation) -> bytes:
+    """The stored form."""
+    flat: dict[str, Any] = {"kind": type(seen).__name__, "at_ms": seen.at_ms}
+    match seen:
+        case WebhookSeen():
+            flat |= {"attempt": seen.attempt, "body": seen.body}
+        case ReplySeen(reply=reply):
+            flat |= {
+                "operation": seen.operation,
+                "sent": reply.sent,
+                "http_status": reply.http_status,
+                "body": reply.body,
+                "is_json": reply.is_json,
+                "retry_after_s": reply.retry_after_s,
+                "error": reply.error,
+            }
+    # Decimals become strings: the provider's numbers are read from either (D-14).
+    return json.dumps(flat, separators=(",", ":"), default=str).encode()
+
+
+def decode_observation(stored: bytes) -> Observation:
+    """The observation in its stored form; raises ValueError or KeyError where it is none of ours."""
+    flat = json.loads(stored)
+    kind, at_ms = flat.pop("kind"), flat.pop("at_ms")
+    if kind == "WebhookSeen":
+        return WebhookSeen(at_ms=at_ms, attempt=flat["attempt"], body=flat["body"])
+    if kind == "ReplySeen":
+        operation = flat.pop("operation")
+        return ReplySeen(at_ms=at_ms, operation=operation, reply=Reply(**flat))
+    message = f"unknown kind of observation: {kind!r}"
+    raise ValueError(message)

@@ -1,0 +1,267 @@
+"""observe(): one pure function through which everything the provider says changes a payment (architecture's idea 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from orchestrator.payment import CAPTURE, CREATE, Claimed, OperationState, Payment, running
+from orchestrator.sighting import AmountCheck, Sighting, Source, Target
+from orchestrator.statuses import MATRIX, Move, Reason, Review, Stage, Status, stage_of
+
+READS = frozenset({Source.READ, Source.SCAN})
+UNUSABLE_READS_MAX = 3
+UNCONFIRMED_AFTER_MS = 60_000
+_PAID = frozenset(
+    {
+        Stage.SETTLING,
+        Stage.SUCCEEDED,
+        Stage.REFUND_PENDING,
+        Stage.PARTIALLY_REFUNDED,
+        Stage.REFUNDED,
+        Stage.DISPUTED,
+        Stage.DISPUTE_LOST,
+    }
+)
+_CONFIRMABLE = frozenset(
+    {
+        Stage.ACCEPTED,
+        Stage.DOUBT,
+        Stage.ACTION,
+        Stage.AUTHORISED,
+        Stage.AWAIT,
+        Stage.CAPTURING,
+        Stage.CONFIRM,
+        Stage.SETTLING,
+    }
+)
+_LATE_FROM = frozenset({Stage.FAILED, Stage.EXPIRED, Stage.CANCELED})
+_WAITING_REVIEWS = (
+    Review.PAY_CODE_OVERDUE,
+    Review.STALE,
+    Review.IN_DOUBT_AGED,
+    Review.UNCONFIRMED,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Belief:
+    """How far the provider's word is taken."""
+
+    confirm_by_read: bool = True  # a success learned from a webhook is confirmed by one read
+    has_read: bool = True
+    waiting_is_success: bool = False
+
+
+def observe(payment: Payment, sighting: Sighting, *, belief: Belief, now_ms: int) -> Payment:
+    """The payment after this sighting: applied, merged, kept for a confirming read, or unchanged.
+
+    Only an explicit yes is success and only an explicit no is failure (I5); what is out of order changes nothing (I4).
+    """
+    payment = _proven_sent(payment, sighting, now_ms)
+    if not sighting.usable:
+        return _unusable(payment, sighting, now_ms)
+    if sighting.source in READS:
+        payment = replace(payment, look_wanted=None)
+    if sighting.external_id not in {None, payment.key.intent_id}:
+        return payment.with_review(Review.FOREIGN_REFERENCE)
+    if sighting.reference and payment.reference not in {None, sighting.reference}:
+        return _other_reference(payment, sighting)
+    payment = _created(payment, sighting, now_ms)
+    if sighting.refund_fell_through:
+        return _refund_fell_through(payment, sighting, now_ms)
+    if sighting.target is None:
+        wanted = 0 if sighting.source not in READS else None
+        return replace(payment, look_wanted=wanted).with_review(Review.UNKNOWN_STATUS)
+    return _follow_matrix(payment, sighting, _judged(payment, sighting, sighting.target, belief), belief, now_ms)
+
+
+def abandoned(payment: Payment, *, now_ms: int) -> Payment:
+    """Calls whose owner is gone are in doubt: whether they were sent, nobody knows any more."""
+    for operation in running(payment.operations.values()):
+        if operation.state is OperationState.SENDING:
+            payment = payment.with_operation(replace(operation, state=OperationState.IN_DOUBT, at_ms=now_ms, looks=0))
+    return payment
+
+
+def _proven_sent(payment: Payment, sighting: Sighting, now_ms: int) -> Payment:
+    """A webhook for an attempt we never marked as sent proves that a mark was lost: never send it again."""
+    create = payment.create
+    if sighting.source is not Source.WEBHOOK or create.state is not OperationState.READY:
+        return payment
+    doubtful = replace(create, state=OperationState.IN_DOUBT, at_ms=now_ms, looks=0)
+    return payment.with_operation(doubtful).with_review(Review.UNEXPECTED_OBSERVATION)
+
+
+def _unusable(payment: Payment, sighting: Sighting, now_ms: int) -> Payment:
+    claimed = payment.claimed
+    if sighting.source not in READS or claimed is None:
+        return payment
+    claimed = replace(claimed, unusable_reads=claimed.unusable_reads + 1, looks=claimed.looks + 1)
+    if claimed.unusable_reads < UNUSABLE_READS_MAX:
+        return replace(payment, claimed=claimed)
+    return _succeeded(payment, claimed, now_ms).with_review(Review.UNCONFIRMED)
+
+
+def _succeeded(payment: Payment, claimed: Claimed, now_ms: int) -> Payment:
+    total = claimed.total_minor if claimed.total_minor is not None else payment.total_minor
+    payment = replace(
+        payment.moved(Status.SUCCEEDED, None, now_ms=now_ms),
+        claimed=None,
+        settled=True,
+        total_minor=total,
+        paid_minor=claimed.paid_minor or total or 0,
+    )
+    return _operations_done(payment, now_ms)
+
+
+def _other_reference(payment: Payment, sighting: Sighting) -> Payment:
+    """Another payment of the provider's under our id: kept as an alias; money on it needs a person."""
+    payment = replace(payment, aliases=tuple(sorted({*payment.aliases, sighting.reference or ""})))
+    paid = sighting.target is not None and sighting.target.column in _PAID
+    return payment.with_review(Review.DUPLICATE_EXTERNAL_ID) if paid else payment
+
+
+def _created(payment: Payment, sighting: Sighting, now_ms: int) -> Payment:
+    """Whoever speaks of the payment with its reference shows that the create was executed."""
+    create = payment.create
+    payment = replace(payment, reference=payment.reference or sighting.reference)
+    if create.state is not OperationState.DONE:
+        done = replace(create, state=OperationState.DONE, at_ms=now_ms, deadline_ms=None, reference=payment.reference)
+        payment = payment.with_operation(done).without_review(Review.IN_DOUBT_AGED)
+    expires = payment.expires_at_ms if payment.expires_at_ms is not None else sighting.expires_at_ms
+    return replace(payment, expires_at_ms=expires)
+
+
+def _judged(payment: Payment, sighting: Sighting, target: Target, belief: Belief) -> Target:
+    """Withhold success and capture where the amounts are not those that were asked (D-02, D-04)."""
+    short = _is_underpaid(payment, sighting)
+    wrong = sighting.amount is AmountCheck.MISMATCH or sighting.currency_differs
+    if target.column is Stage.SETTLING and belief.waiting_is_success and not wrong:
+        target = Target(column=Stage.SUCCEEDED, status=Status.SUCCEEDED)
+    if (target.column is Stage.SUCCEEDED and (wrong or short)) or (target.column is Stage.AUTHORISED and wrong):
+        return Target(column=target.column, status=Status.PROCESSING, reason=Reason.AMOUNT_REVIEW)
+    return target
+
+
+def _is_underpaid(payment: Payment, sighting: Sighting) -> bool:
+    total = sighting.total_minor if sighting.total_minor is not None else payment.total_minor
+    return sighting.paid_minor is not None and total is not None and sighting.paid_minor < total
+
+
+def _follow_matrix(payment: Payment, sighting: Sighting, target: Target, belief: Belief, now_ms: int) -> Payment:
+    row = _row(payment)
+    move = MATRIX[row][target.column]
+    if row is Stage.REFUND_PENDING and target.column is Stage.SUCCEEDED and sighting.source not in READS:
+        move = Move.CONFIRM
+    if move is Move.STALE:
+        return _contradicted(payment, sighting, now_ms)
+    if move is Move.CONFIRM and sighting.source not in READS and belief.has_read:
+        return replace(payment, look_wanted=0)
+    if move is not Move.MERGE and _needs_confirming(sighting, target, belief):
+        return _claim(payment, sighting, row, now_ms)
+    if move is Move.CONFIRM and row in _LATE_FROM and target.column in _PAID:
+        payment = payment.with_review(Review.LATE_PAYMENT)
+    return _applied(payment, sighting, target, now_ms)
+
+
+def _row(payment: Payment) -> Stage:
+    row = stage_of(payment.status, payment.reason)
+    if row is Stage.ACCEPTED and payment.operations[CREATE].state is not OperationState.READY:
+        return Stage.DOUBT
+    if row is Stage.AUTHORISED and payment.operations.get(CAPTURE) in running(payment.operations.values()):
+        return Stage.CAPTURING
+    return row
+
+
+def _contradicted(payment: Payment, sighting: Sighting, now_ms: int) -> Payment:
+    """A stale word changes nothing; a read that contradicts a claimed success is repeated, and told after a minute."""
+    claimed = payment.claimed
+    if claimed is None or sighting.source not in READS:
+        return payment
+    payment = replace(payment, claimed=replace(claimed, looks=claimed.looks + 1))
+    return payment.with_review(Review.UNCONFIRMED) if now_ms - claimed.since_ms >= UNCONFIRMED_AFTER_MS else payment
+
+
+def _needs_confirming(sighting: Sighting, target: Target, belief: Belief) -> bool:
+    is_word_only = sighting.source is Source.WEBHOOK and target.status is Status.SUCCEEDED
+    return is_word_only and belief.confirm_by_read and belief.has_read
+
+
+def _claim(payment: Payment, sighting: Sighting, row: Stage, now_ms: int) -> Payment:
+    """A success that only a webhook told: one confirming read before it is published."""
+    if row not in _CONFIRMABLE:
+        return replace(payment, look_wanted=0)
+    claimed = payment.claimed or Claimed(
+        since_ms=now_ms, paid_minor=sighting.paid_minor, total_minor=sighting.total_minor
+    )
+    payment = replace(payment, claimed=claimed, customer_paid=True)
+    return payment.moved(Status.PROCESSING, Reason.CONFIRMING, now_ms=now_ms)
+
+
+def _applied(payment: Payment, sighting: Sighting, target: Target, now_ms: int) -> Payment:
+    old = payment
+    if target.column is Stage.REFUND_PENDING and payment.status is not Status.REFUND_PENDING:
+        payment = replace(payment, before_refund=(payment.status, payment.reason))
+    payment = payment.moved(target.status, target.reason, now_ms=now_ms)
+    payment = replace(
+        payment,
+        claimed=None,
+        provider_status=sighting.provider_status,
+        provider_stage=sighting.provider_stage or payment.provider_stage,
+        next_action=sighting.next_action or payment.next_action,
+        failure=sighting.failure or payment.failure,
+    )
+    if target.status is Status.FAILED and payment.failure is None:
+        payment = replace(payment, failure={"code": "failed", "message": "The provider gave no reason."})
+    if (old.status, old.reason) != (payment.status, payment.reason):
+        payment = payment.without_review(*_WAITING_REVIEWS)
+    payment = _with_money(payment, sighting, target)
+    return _operations_done(payment, now_ms) if target.column in _PAID else payment
+
+
+def _with_money(payment: Payment, sighting: Sighting, target: Target) -> Payment:
+    payment = payment.with_review(*sighting.review, *_amount_reviews(payment, sighting, target))
+    if sighting.amount is AmountCheck.OK and sighting.total_minor is not None:
+        payment = replace(payment, total_minor=sighting.total_minor)
+    if target.column in _PAID:
+        paid = sighting.paid_minor if sighting.amount is not AmountCheck.MISMATCH else None
+        payment = replace(payment, customer_paid=True, paid_minor=paid or payment.paid_minor)
+    if target.status is Status.SUCCEEDED:
+        payment = replace(payment, settled=True, paid_minor=payment.paid_minor or payment.total_minor or 0)
+    if target.status is Status.REFUNDED:
+        known = sighting.refunded_minor
+        payment = replace(payment, refunded_minor=known if known is not None else payment.paid_minor)
+        payment = payment if known is not None else payment.with_review(Review.REFUND_AMOUNT_UNKNOWN)
+    return payment
+
+
+def _amount_reviews(payment: Payment, sighting: Sighting, target: Target) -> tuple[Review, ...]:
+    reviews: list[Review] = []
+    if sighting.amount is AmountCheck.MISMATCH:
+        reviews.append(Review.AMOUNT_MISMATCH)
+    if sighting.currency_differs:
+        reviews.append(Review.CURRENCY_MISMATCH)
+    if target.column is Stage.SUCCEEDED and not reviews:
+        total = sighting.total_minor if sighting.total_minor is not None else payment.total_minor
+        if _is_underpaid(payment, sighting):
+            reviews.append(Review.UNDERPAID)
+        elif sighting.paid_minor is not None and total is not None and sighting.paid_minor > total:
+            reviews.append(Review.OVERPAID)
+    return tuple(reviews)
+
+
+def _operations_done(payment: Payment, now_ms: int) -> Payment:
+    """Money that moved shows that the capture which could move it was executed, whatever its reply was."""
+    capture = payment.operations.get(CAPTURE)
+    if capture is None or capture.state is OperationState.DONE:
+        return payment
+    return payment.with_operation(replace(capture, state=OperationState.DONE, at_ms=now_ms, deadline_ms=None))
+
+
+def _refund_fell_through(payment: Payment, sighting: Sighting, now_ms: int) -> Payment:
+    """`return_rejected` and `return_expired` are explicit: back to where the refund began (contract 3.3)."""
+    if payment.status is not Status.REFUND_PENDING:
+        return payment
+    status, reason = payment.before_refund or (Status.SUCCEEDED, None)
+    payment = replace(payment, before_refund=None, provider_status=sighting.provider_status)
+    return payment.moved(status, reason, now_ms=now_ms)

@@ -1,0 +1,97 @@
+"""What a reply means for the operation that was sent: the table of contract 5, as data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from orchestrator.observe import Belief, observe
+from orchestrator.payment import CREATE, Operation, OperationState, Payment
+from orchestrator.provider_error import parse_error
+from orchestrator.statuses import Status
+
+if TYPE_CHECKING:
+    from orchestrator.policy import Policy
+    from orchestrator.ports import Reply
+    from orchestrator.sighting import Sighting
+
+
+class Verdict(StrEnum):
+    """What happened to the operation at the provider."""
+
+    ANSWERED = "answered"  # 2xx: the body decides
+    NOT_EXECUTED = "not_executed"  # certainly not: may be sent again
+    UNAUTHORISED = "unauthorised"  # certainly not, and no other call of this merchant will be either
+    REFUSED = "refused"  # an explicit no
+    IN_DOUBT = "in_doubt"
+
+
+_BY_STATUS: dict[int, Verdict] = {
+    401: Verdict.UNAUTHORISED,
+    408: Verdict.IN_DOUBT,
+    425: Verdict.NOT_EXECUTED,
+    429: Verdict.NOT_EXECUTED,
+}
+_BY_CLASS: dict[int, Verdict] = {2: Verdict.ANSWERED, 4: Verdict.REFUSED}  # all others: in doubt
+MISCONFIGURED = frozenset({301, 302, 303, 307, 308, 403, 404, 405})
+
+
+def verdict_of(reply: Reply) -> Verdict:
+    """Sort a reply; only the wire witness says that nothing was sent."""
+    if not reply.sent:
+        return Verdict.NOT_EXECUTED
+    if reply.http_status is None:
+        return Verdict.IN_DOUBT
+    return _BY_STATUS.get(reply.http_status) or _BY_CLASS.get(reply.http_status // 100, Verdict.IN_DOUBT)
+
+
+def after_reply(
+    payment: Payment,
+    operation_name: str,
+    reply: Reply,
+    sighting: Sighting,
+    *,
+    belief: Belief,
+    policy: Policy,
+    now_ms: int,
+) -> Payment:
+    """The payment after the reply to an operation's call; `sighting` is the interpreted body."""
+    operation = payment.operations[operation_name]
+    if operation.state is OperationState.DONE:
+        return observe(payment, sighting, belief=belief, now_ms=now_ms) if sighting.usable else payment
+    verdict = verdict_of(reply)
+    if verdict is Verdict.ANSWERED and sighting.usable:
+        payment = observe(payment, sighting, belief=belief, now_ms=now_ms)
+        operation = payment.operations[operation_name]
+        if operation.state is not OperationState.SENDING:
+            return payment
+    if verdict in {Verdict.NOT_EXECUTED, Verdict.UNAUTHORISED} and operation.state is OperationState.SENDING:
+        return payment.with_operation(_ready_again(operation, reply, verdict, policy=policy, now_ms=now_ms))
+    if verdict is Verdict.REFUSED and operation_name == CREATE and operation.state is OperationState.SENDING:
+        return _refused(payment, operation, reply, now_ms=now_ms)
+    return payment.with_operation(replace(operation, state=OperationState.IN_DOUBT, at_ms=now_ms, looks=0))
+
+
+def _ready_again(operation: Operation, reply: Reply, verdict: Verdict, *, policy: Policy, now_ms: int) -> Operation:
+    pause_ms = policy.unsent_backoff_ms[min(operation.unsent, len(policy.unsent_backoff_ms) - 1)]
+    if verdict is Verdict.UNAUTHORISED:
+        pause_ms = policy.unauthorised_pause_ms
+    if reply.retry_after_s is not None:
+        pause_ms = max(pause_ms, reply.retry_after_s * 1000)
+    return replace(
+        operation,
+        state=OperationState.READY,
+        at_ms=now_ms,
+        deadline_ms=None,
+        not_before_ms=now_ms + pause_ms,
+        unsent=operation.unsent + 1,
+    )
+
+
+def _refused(payment: Payment, operation: Operation, reply: Reply, *, now_ms: int) -> Payment:
+    """An explicit no to the first attempt: the payment failed, with the provider's words."""
+    error = parse_error(reply.http_status or 0, reply.body)
+    payment = payment.with_operation(replace(operation, state=OperationState.REFUSED, at_ms=now_ms, deadline_ms=None))
+    payment = replace(payment, failure={"code": error.code or f"http_{error.http_status}", "message": error.message})
+    return payment.moved(Status.FAILED, None, now_ms=now_ms)

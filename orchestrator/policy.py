@@ -1,0 +1,78 @@
+"""The tunable numbers of the engine, as one value: schedules, deadlines, graces."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from orchestrator.statuses import Reason, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.identity import PaymentKey
+
+DAY_S = 86_400
+HOUR_S = 3_600
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Schedule:
+    """When to look again: these gaps one after another, then every `then_s`."""
+
+    gaps_s: tuple[int, ...]
+    then_s: int
+
+    def gap_s(self, looks: int) -> int:
+        """The gap before look number `looks` (from 0)."""
+        return self.gaps_s[looks] if looks < len(self.gaps_s) else self.then_s
+
+
+WAITING = Schedule(gaps_s=(60, 300, 900, 1800, 3600), then_s=HOUR_S)
+DAILY = Schedule(gaps_s=(), then_s=DAY_S)
+CONFIRMING = Schedule(gaps_s=(0, 5, 15, 30), then_s=60)
+SCANNING = Schedule(gaps_s=(0, 15, 30, 60, 300, 900), then_s=HOUR_S)
+DAILY_STATES = frozenset(
+    {
+        (Status.PROCESSING, Reason.SETTLING),
+        (Status.PROCESSING, Reason.AMOUNT_REVIEW),
+        (Status.REFUND_PENDING, None),
+        (Status.DISPUTED, None),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Policy:
+    """How the engine behaves; built once at the start from the settings."""
+
+    lease_ms: int = 10_000
+    call_total_ms: int = 40_000
+    grace_ms: int = 60_000  # from the lost call's deadline until absence counts for anything
+    scan_window_ms: int = 900_000  # either side of the moment of sending
+    scan_pages_max: int = 50
+    in_doubt_aged_ms: int = DAY_S * 1000
+    unsent_backoff_ms: tuple[int, ...] = (1_000, 2_000, 5_000, 15_000, 30_000)
+    unauthorised_pause_ms: int = 30_000
+    min_left_at_send_ms: Mapping[str, int] = field(default_factory=lambda: {"payin": 960_000, "payid": 960_000})
+    stale_after_ms: Mapping[str, int] = field(default_factory=lambda: {"card": DAY_S * 1000, "payin": 2 * DAY_S * 1000})
+    pay_code_overdue_ms: int = 1_800_000
+    polling: bool = True
+    waiting: Schedule = WAITING
+    daily: Schedule = DAILY
+    confirming: Schedule = CONFIRMING
+    scanning: Schedule = SCANNING
+    tail_ms: int = 2 * DAY_S * 1000  # how long after its deadline an expired payment is still looked at
+    confirm_success_by_read: bool = True
+    waiting_is_success: bool = False
+    allow_http_actions: bool = False  # http URLs in next_action, for sandboxes only
+    source_prefix: str = "/payorch"
+
+
+def spread_ms(key: PaymentKey, *, salt: int, up_to_ms: int) -> int:
+    """A jitter that differs between payments and looks but is always the same for one: runs are repeatable."""
+    if up_to_ms <= 0:
+        return 0
+    digest = hashlib.blake2b(f"{key}:{salt}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % up_to_ms
