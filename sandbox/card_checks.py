@@ -36,9 +36,7 @@ def check_card(body: Json, *, default: Notification) -> CardOrder:
 def _amount(raw: object, currency: str) -> int:
     number = None if isinstance(raw, str) else decimal_of(raw)
     if number is None or number != number.to_integral_value():
-        raise unprocessable(
-            message="Invalid amount. Please enter a whole number of the smallest currency unit."
-        )
+        raise unprocessable(message="Invalid amount. Please enter a whole number of the smallest currency unit.")
     if number.scaleb(-EXPONENTS[currency]) <= LEAST:
         raise unprocessable(message="Invalid amount. Please enter a value greater than 0.5.")
     return int(number)

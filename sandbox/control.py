@@ -46,9 +46,7 @@ async def payments(request: Request) -> Response:
     """Return all payments; any field may be given as a filter."""
     shown = [_shown(payment) for payment in provider_of(request).payments.values()]
     wanted = request.query_params.items()
-    return answer(
-        {"payments": [row for row in shown if all(str(row.get(key)) == value for key, value in wanted)]}
-    )
+    return answer({"payments": [row for row in shown if all(str(row.get(key)) == value for key, value in wanted)]})
 
 
 async def act(request: Request) -> Response:

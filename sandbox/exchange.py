@@ -51,9 +51,7 @@ class Exchange:
         """Send an answer, or its first `cut_at` bytes only."""
         self.record.status = answer.status
         await self.send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-        await self.send(
-            {"type": "http.response.body", "body": answer.body[:cut_at], "more_body": cut_at is not None}
-        )
+        await self.send({"type": "http.response.body", "body": answer.body[:cut_at], "more_body": cut_at is not None})
 
     async def vanish(self, *, reset: bool = False) -> None:
         """Cut the connection."""

@@ -43,9 +43,7 @@ class Faults:
         """Add a fault from its JSON; raises UnknownFaultError."""
         name, match = body.get("fault"), body.get("match", {})
         if name not in REQUEST_FAULTS | WEBHOOK_FAULTS:
-            raise UnknownFaultError(
-                f"fault must be one of {', '.join(sorted(REQUEST_FAULTS | WEBHOOK_FAULTS))}"
-            )
+            raise UnknownFaultError(f"fault must be one of {', '.join(sorted(REQUEST_FAULTS | WEBHOOK_FAULTS))}")
         if not isinstance(match, dict) or not match.keys() <= MATCHERS:
             raise UnknownFaultError(f"match may hold {', '.join(sorted(MATCHERS))}")
         times = body.get("times", 1)

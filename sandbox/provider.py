@@ -28,9 +28,7 @@ class Provider:
         self.faults = Faults()
         self.ledger = Ledger(clock=clock)
         self.payments: dict[str, Payment] = {}
-        self.courier = Courier(
-            clock=clock, schedule=self.schedule, faults=self.faults, settings=lambda: self.settings
-        )
+        self.courier = Courier(clock=clock, schedule=self.schedule, faults=self.faults, settings=lambda: self.settings)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

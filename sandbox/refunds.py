@@ -24,9 +24,7 @@ def request_refund(provider: Provider, payment: Payment, *, amount_minor: int | 
 def checked_reason(reason: str) -> str:
     """Return the reason; refuses one that is too short."""
     if len(reason) < SHORTEST_REASON:
-        raise unprocessable(
-            reason="can't be blank" if not reason else "is too short (minimum is 5 characters)"
-        )
+        raise unprocessable(reason="can't be blank" if not reason else "is too short (minimum is 5 characters)")
     return reason
 
 

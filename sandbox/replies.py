@@ -46,9 +46,7 @@ async def refused(_: Request, error: Exception) -> Response:
     """Turn a RefusalError into its answer."""
     assert isinstance(error, RefusalError)  # noqa: S101  (registered for RefusalError alone)
     return (
-        Response(status_code=error.status)
-        if error.errors is None
-        else answer({"errors": error.errors}, error.status)
+        Response(status_code=error.status) if error.errors is None else answer({"errors": error.errors}, error.status)
     )
 
 

@@ -55,9 +55,7 @@ def read_setting(name: str, raw: object) -> object:
     """Read one setting from text or JSON; raises SandboxSettingsError naming its variable."""
     reader = READERS.get(name)
     if reader is None:
-        raise SandboxSettingsError(
-            f"{name} is not a setting of the sandbox; known: {', '.join(sorted(READERS))}"
-        )
+        raise SandboxSettingsError(f"{name} is not a setting of the sandbox; known: {', '.join(sorted(READERS))}")
     try:
         return reader(raw)
     except (ValueError, TypeError, InvalidOperation) as error:
@@ -73,9 +71,7 @@ def _credentials(environment: Mapping[str, str]) -> dict[str, str]:
         pairs[app_id] = secret
     app_id, secret = environment.get("SANDBOX_APP_ID", ""), environment.get("SANDBOX_SECRET_KEY", "")
     if bool(app_id) != bool(secret) or not (app_id or pairs):
-        raise SandboxSettingsError(
-            "SANDBOX_APP_ID and SANDBOX_SECRET_KEY (or SANDBOX_CREDENTIALS) are required"
-        )
+        raise SandboxSettingsError("SANDBOX_APP_ID and SANDBOX_SECRET_KEY (or SANDBOX_CREDENTIALS) are required")
     return {**pairs, **({app_id: secret} if app_id else {})}
 
 

@@ -25,9 +25,7 @@ def payin_created(payment: Payment, settings: SandboxSettings) -> Json:
 
 def payin_detail(payment: Payment, settings: SandboxSettings) -> Json:
     """Return the detail reply: no `stage`, `redirect_url` for the URL, dates with Z."""
-    pay_code = {
-        ("redirect_url" if key == "pay_url" else key): text for key, text in (payment.pay_code or {}).items()
-    }
+    pay_code = {("redirect_url" if key == "pay_url" else key): text for key, text in (payment.pay_code or {}).items()}
     return {
         **_payin_facts(payment),
         **_payin_amounts(payment, as_text=settings.payin_amounts == "string"),

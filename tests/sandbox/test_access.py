@@ -7,9 +7,7 @@ from tests.sandbox.builders import APP, OTHER_APP, OTHER_SECRET, SECRET, payin_b
 NOT_AUTHORISED = {"errors": {"code": "REQUIRE_LOGIN", "message": "Not Authorised"}}
 
 
-@pytest.mark.parametrize(
-    ("app", "secret"), [(APP, "wrong"), ("nobody", SECRET), ("", ""), (APP, OTHER_SECRET)]
-)
+@pytest.mark.parametrize(("app", "secret"), [(APP, "wrong"), ("nobody", SECRET), ("", ""), (APP, OTHER_SECRET)])
 async def test_a_wrong_pair_is_answered_as_the_page_says_and_makes_nothing(desk, app, secret):
     reply = await desk.post("/api/v2/payins", payin_body(), app=app, secret=secret)
     assert (reply.status_code, reply.json()) == (401, NOT_AUTHORISED)

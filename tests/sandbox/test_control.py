@@ -15,9 +15,7 @@ async def test_the_ledger_holds_each_deed_with_its_amount_in_both_units(desk):
     payin, card = await desk.payin(gst=True), await desk.card(external_id="order-2")
     entries = (await desk.client.get("/_sandbox/ledger")).json()["entries"]
     assert [entry["seq"] for entry in entries] == [1, 2]
-    assert {
-        key: entries[0][key] for key in ("kind", "flow", "uuid", "external_id", "amount", "amount_minor")
-    } == {
+    assert {key: entries[0][key] for key in ("kind", "flow", "uuid", "external_id", "amount", "amount_minor")} == {
         "kind": "create",
         "flow": "payin",
         "uuid": payin["uuid"],

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import httpx
 import pytest
 import simplejson
 
 from sandbox.app import create_app
+from sandbox.faults import REQUEST_FAULTS
+from sandbox.mishaps import MISHAPS
 from sandbox.server import make_server
 from tests.sandbox.builders import APP, SECRET, payin_body
 from tests.support.servers import free_port
@@ -152,3 +155,14 @@ async def test_the_server_stops_although_a_request_hangs(settings):
         server.should_exit = True
         await serving
     writer.close()
+
+
+def test_each_fault_of_a_request_has_its_way_to_happen():
+    assert set(MISHAPS) == REQUEST_FAULTS
+
+
+async def test_latency_comes_before_each_answer_of_the_api(desk):
+    await desk.settings(latency_ms=120)
+    started = time.perf_counter()
+    assert (await desk.post("/api/v2/payins", payin_body())).is_success
+    assert time.perf_counter() - started >= 0.12

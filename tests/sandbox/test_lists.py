@@ -56,9 +56,7 @@ async def test_lists_are_bounded_by_dates_in_both_formats(desk, path, first, las
     assert await count(now + day, now + 2 * day) == 0
 
 
-@pytest.mark.parametrize(
-    "query", [{"from_date": "yesterday"}, {"to_date": "1"}, {"page": "0"}, {"per_page": "x"}]
-)
+@pytest.mark.parametrize("query", [{"from_date": "yesterday"}, {"to_date": "1"}, {"page": "0"}, {"per_page": "x"}])
 async def test_a_wrong_list_parameter_is_refused_by_name(desk, query):
     reply = await desk.get(PAYINS, **query)
     assert (reply.status_code, set(reply.json()["errors"])) == (422, set(query))

@@ -121,9 +121,7 @@ async def test_a_wrong_value_is_refused_with_its_field(desk, changes, field):
     assert (reply.status_code, list(reply.json()["errors"])) == (422, [field])
 
 
-@pytest.mark.parametrize(
-    "method", ["vn_other_vietqr_vnd", "jp_bank_jpy", "id_bank_qris_idr", "cm_mobile_money_xaf"]
-)
+@pytest.mark.parametrize("method", ["vn_other_vietqr_vnd", "jp_bank_jpy", "id_bank_qris_idr", "cm_mobile_money_xaf"])
 async def test_whole_unit_currencies_refuse_fractions(desk, method):
     reply = await desk.post("/api/v2/payins", payin_body(method, amount=10.5))
     assert list(reply.json()["errors"]) == ["amount"]
