@@ -15,7 +15,7 @@ _THREE_DIGITS_FROM = 101
 class RedisKeys:
     """Names under a namespace; all names of a shard carry its hash tag and so share one cluster slot."""
 
-    def __init__(self, *, namespace: str, shards: int) -> None:
+    def __init__(self, *, namespace: str, shards: int = 64) -> None:
         self.shards = shards
         self._root = f"{namespace}payorch:"
         self._width = 3 if shards >= _THREE_DIGITS_FROM else 2
@@ -25,8 +25,7 @@ class RedisKeys:
         self.refusals_seen = f"{self._root}{{{self.dead_letters}}}:seen"
         self.refusal_events = f"{self._root}{{{self.dead_letters}}}:events"
         self.any_payment = f"{self._root}{{s*}}:payment:*"
-        self.paused_until = f"{self._root}{{paused}}:until"
-        self.paused_reason = f"{self._root}{{paused}}:reason"
+        self.ever_paused = f"{self._root}paused"
 
     def shard(self, key: PaymentKey) -> int:
         """The shard a payment lives in."""
