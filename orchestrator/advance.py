@@ -13,7 +13,7 @@ from orchestrator.limits import heed, permit
 from orchestrator.next_step import Become, Read, ScanList, Send, Step, Wait, looked, next_step, sending
 from orchestrator.observation import Observation, ReplySeen, encode_observation
 from orchestrator.outcome import after_reply
-from orchestrator.payment import CREATE, Payment
+from orchestrator.payment import CREATE, Payment, public_view
 from orchestrator.policy import spread_ms
 from orchestrator.ports import CallClass, NotifyOutcome, Record
 from orchestrator.reading import Reading, read_payment, scan_list
