@@ -34,8 +34,5 @@ class FileSource(PydanticBaseSettingsSource):
             raise UnreadableFileError(f"{prefix}{field_name}_file".upper(), type(error).__name__) from error
 
     def __call__(self) -> dict[str, Any]:
-        values = {
-            name: self.get_field_value(field, name)[0]
-            for name, field in self.settings_cls.model_fields.items()
-        }
+        values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
         return {name: value for name, value in values.items() if value is not None}

@@ -17,18 +17,17 @@ if TYPE_CHECKING:
 
 LogFormat = Literal["auto", "json", "console"]
 
-# Libraries that bring handlers of their own; theirs go, so that nothing is written past the redaction.
+# Libraries that bring handlers and levels of their own; they go, so that nothing passes the redaction by.
 _LOUD = (
     *("celery", "celery.task", "celery.worker", "celery.redirected", "celery.beat", "kombu", "amqp"),
-    *("uvicorn", "uvicorn.error", "uvicorn.access", "aiohttp", "aiohttp.access", "asyncio", "py.warnings"),
+    *("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "asyncio", "py.warnings"),
+    *("aiohttp", "aiohttp.access", "aiohttp.client", "aiohttp.server", "aiohttp.web"),
 )
 # Below this level they tell every call with its address.
 _QUIET = ("httpx", "httpcore", "kombu", "amqp", "aiohttp.access", "urllib3")
 
 
-def configure_logging(
-    *, log_format: LogFormat = "auto", level: str = "info", stream: TextIO | None = None
-) -> None:
+def configure_logging(*, log_format: LogFormat = "auto", level: str = "info", stream: TextIO | None = None) -> None:
     """From here on every line of this process goes to `stream` (standard error), redacted.
 
     Call it once, before Celery or uvicorn configure theirs: connect it to `celery.signals.setup_logging`,
@@ -98,7 +97,9 @@ def _route_stdlib(handler: logging.Handler, threshold: int) -> None:
     for name in _LOUD:
         logger = logging.getLogger(name)
         logger.handlers.clear()
+        logger.setLevel(logging.NOTSET)
         logger.propagate = True
+        logger.disabled = False
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
 

@@ -41,9 +41,7 @@ class ProviderFields(BaseModel):
     provider_path_payid_status: UrlPath = Field(
         default="/api/v1/payment_requests/status", description="Path of the PayID read."
     )
-    provider_access_token_method: Literal["GET", "POST"] = Field(
-        default="GET", description="Method of the token call."
-    )
+    provider_access_token_method: Literal["GET", "POST"] = Field(default="GET", description="Method of the token call.")
     provider_access_token_header: HeaderName = Field(
         default="access-token", description="Header which carries the token."
     )
@@ -57,9 +55,7 @@ class ProviderFields(BaseModel):
     provider_external_id_max_length: int = Field(
         default=64, ge=1, le=255, description="Longest external id that the provider takes."
     )
-    provider_reads_payin: Reads = Field(
-        default=("payin_detail",), description="Reads that answer a payin, in order."
-    )
+    provider_reads_payin: Reads = Field(default=("payin_detail",), description="Reads that answer a payin, in order.")
     provider_reads_card: Reads = Field(
         default=("payin_detail", "card_payment"), description="Reads that answer a card payment, in order."
     )
@@ -167,9 +163,7 @@ class PollFields(BaseModel):
     poll_slow_s: WholeSeconds = Field(
         default=86_400, description="Wait between looks at settling, refunds and disputes."
     )
-    poll_refund_age_s: WholeSeconds = Field(
-        default=864_000, description="A running refund is looked at so long."
-    )
+    poll_refund_age_s: WholeSeconds = Field(default=864_000, description="A running refund is looked at so long.")
     poll_jitter: float = Field(
         default=0.1, ge=0, le=0.5, allow_inf_nan=False, description="Part of a wait that is random."
     )
@@ -179,9 +173,7 @@ class PollFields(BaseModel):
     in_doubt_window_s: Seconds = Field(
         default=900, description="A lost call is searched so long before and after it was sent."
     )
-    in_doubt_max_age_s: Seconds = Field(
-        default=86_400, description="After so long in doubt a person is asked."
-    )
+    in_doubt_max_age_s: Seconds = Field(default=86_400, description="After so long in doubt a person is asked.")
     stale_card_s: Seconds = Field(
         default=86_400, description="A card payment waiting for the customer so long gets review `stale`."
     )

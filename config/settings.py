@@ -40,9 +40,7 @@ class SettingsError(Exception):
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
-        super().__init__(
-            "\n".join(("these settings are missing or wrong:", *(f"  {each}" for each in problems)))
-        )
+        super().__init__("\n".join(("these settings are missing or wrong:", *(f"  {each}" for each in problems))))
 
 
 class ConnectionFields(BaseSettings):
@@ -115,12 +113,8 @@ class WorkerFields(BaseSettings):
         allow_inf_nan=False,
         description="A worker owns a payment so long; renewed every third of it.",
     )
-    concurrency: int = Field(
-        default=500, ge=1, le=10_000, description="Payments in flight per worker process."
-    )
-    worker_port: int = Field(
-        default=0, ge=0, le=65_535, description="Health and metrics of a worker; 0 is off."
-    )
+    concurrency: int = Field(default=500, ge=1, le=10_000, description="Payments in flight per worker process.")
+    worker_port: int = Field(default=0, ge=0, le=65_535, description="Health and metrics of a worker; 0 is off.")
     drain_s: float = Field(
         default=60, ge=1, le=600, allow_inf_nan=False, description="A stopping worker lets calls end so long."
     )
@@ -136,9 +130,7 @@ class WorkerFields(BaseSettings):
         ge=1,
         description="On Redis, a longer queue of a subscriber is skipped with an alarm.",
     )
-    retention_days: int = Field(
-        default=90, ge=1, description="Days that a payment is stored after its final status."
-    )
+    retention_days: int = Field(default=90, ge=1, description="Days that a payment is stored after its final status.")
     id_memory_days: int = Field(default=400, ge=1, description="Days that an id is remembered after that.")
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="`auto`: console on a terminal, JSON elsewhere."
@@ -153,9 +145,7 @@ class WorkerFields(BaseSettings):
         return value.lower() if isinstance(value, str) else value
 
 
-class Settings(
-    PollFields, PaymentFields, CallFields, ProviderFields, WorkerFields, ConnectionFields, BaseSettings
-):
+class Settings(PollFields, PaymentFields, CallFields, ProviderFields, WorkerFields, ConnectionFields, BaseSettings):
     """Everything an operator may change; built once by `load_settings`, never changed afterwards."""
 
     model_config = SettingsConfigDict(

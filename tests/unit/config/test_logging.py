@@ -58,9 +58,10 @@ def test_lines_of_libraries_come_through_the_same_door(lines, name):
     assert line["event"] == "lost redis://host/*** tok_***"
 
 
-def test_handlers_that_libraries_brought_are_removed(stream):
+def test_handlers_and_levels_that_libraries_brought_are_removed(stream):
     own = io.StringIO()
     logging.getLogger("uvicorn.access").addHandler(logging.StreamHandler(own))
+    logging.getLogger("uvicorn.access").setLevel(logging.CRITICAL)
     configure_logging(log_format="json", stream=stream)
     logging.getLogger("uvicorn.access").warning("GET /")
     assert own.getvalue() == ""

@@ -122,9 +122,7 @@ def test_any_text_can_be_redacted_twice(text):
     assert redact_text(once) == once
 
 
-@pytest.mark.parametrize(
-    "piece", ["x", "1", "eyJ-", "secret", "a://", "tok_", "4 ", "po1.", "key=", "secret-"]
-)
+@pytest.mark.parametrize("piece", ["x", "1", "eyJ-", "secret", "a://", "tok_", "4 ", "po1.", "key=", "secret-"])
 def test_time_grows_with_the_text_and_not_faster(piece):
     text = (piece * TEXT_MAX)[:TEXT_MAX]
     began = time.process_time()

@@ -15,9 +15,7 @@ def test_table_has_each_variable_once():
 
 
 def test_table_shows_defaults_and_values():
-    rows = {
-        line.split("`")[1]: line for line in render_markdown().splitlines() if line.startswith("| `PAYORCH")
-    }
+    rows = {line.split("`")[1]: line for line in render_markdown().splitlines() if line.startswith("| `PAYORCH")}
     assert "| required |" in rows["PAYORCH_REDIS_URL"]
     assert "| `60,300,900,1800,3600` | list of whole number |" in rows["PAYORCH_POLL_SCHEDULE_S"]
     assert "| `true` | true, false |" in rows["PAYORCH_CONFIRM_SUCCESS_BY_READ"]
@@ -27,9 +25,7 @@ def test_table_shows_defaults_and_values():
 
 
 def test_example_file_is_the_generated_one():
-    assert (ROOT / ".env.example").read_text() == render_env_example(), (
-        "run: python -m config --env > .env.example"
-    )
+    assert (ROOT / ".env.example").read_text() == render_env_example(), "run: python -m config --env > .env.example"
 
 
 def test_example_file_holds_no_secret_and_every_variable():

@@ -144,9 +144,7 @@ def test_broker_must_be_named_where_redis_cannot_be_one(load, refusal, scheme):
     assert load(PAYORCH_REDIS_URL=url, PAYORCH_BROKER_URL="amqp://rabbit//").events_url == "amqp://rabbit//"
 
 
-@pytest.mark.parametrize(
-    "written", ["https://api.example", "https://api.example/", "https://api.example/api/"]
-)
+@pytest.mark.parametrize("written", ["https://api.example", "https://api.example/", "https://api.example/api/"])
 def test_provider_address_is_the_same_with_and_without_api(load, written):
     assert load(PAYORCH_PROVIDER_BASE_URL=written).provider_base_url == "https://api.example"
 
