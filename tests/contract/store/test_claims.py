@@ -132,6 +132,7 @@ async def test_renewing_keeps_the_claim_past_the_first_lease(world, key):
     await claimed(world, key)
     await world.advance(LEASE_MS // 2)
     assert await world.store.renew([key], owner="worker", lease_ms=LEASE_MS) == frozenset()
+    assert await world.due(key) == (await world.store.load(key)).owned_until_ms
     await world.advance(LEASE_MS // 2 + 1000)
     assert await claim(world, owner="other") == []
 

@@ -90,6 +90,14 @@ async def test_a_commit_on_another_version_is_a_conflict_with_the_stored_record(
     assert committed.record.version == 2
 
 
+async def test_a_silent_commit_on_another_version_is_a_conflict_too(world, key):
+    record = await claimed(world, key)
+    await world.store.commit(commit_on(record, keep_lease_ms=LEASE_MS))
+    silent = commit_on(record, op="of the same owner", event=None, event_sequence=None)
+    assert (await world.store.commit(silent)).outcome is CommitOutcome.CONFLICT
+    assert (await world.store.load(key)).version == 2
+
+
 async def test_being_fenced_is_told_before_the_version(world, key):
     record = await claimed(world, key)
     await world.store.commit(commit_on(record))
@@ -144,6 +152,17 @@ async def test_a_commit_that_saw_fewer_than_an_earlier_one_removes_nothing(world
     record = await world.store.load(key)
     await world.store.commit(commit_on(record, observed_seen=0, keep_lease_ms=LEASE_MS))
     assert (await world.store.load(key)).observations == (b"two",)
+
+
+async def test_a_commit_counts_what_it_has_seen_from_the_payments_beginning(world, key):
+    await claimed(world, key)
+    await world.store.notify(key, b"one", op="n1")
+    await world.store.commit(commit_on(await world.store.load(key), keep_lease_ms=LEASE_MS))
+    await world.store.notify(key, b"two", op="n2")
+    seen = await world.store.load(key)
+    await world.store.notify(key, b"three", op="n3")
+    await world.store.commit(commit_on(seen, keep_lease_ms=LEASE_MS))
+    assert (await world.store.load(key)).observations == (b"three",)
 
 
 async def test_a_releasing_commit_with_unseen_observations_is_due_now_whatever_was_asked(world, key):

@@ -109,6 +109,29 @@ async def test_an_observation_rings_the_shard(world, key):
     assert await ring(world, notify) == 0
 
 
+async def test_an_observation_of_a_payment_whose_owner_died_rings_the_shard(world, key):
+    await claimed(world, key)
+    await world.advance(LEASE_MS)
+    numbers = iter(range(10_000))
+
+    async def notify():
+        await world.store.notify(key, b"paid", op=f"n{next(numbers)}")
+
+    assert await ring(world, notify) == 0
+
+
+async def test_a_commit_that_has_not_seen_all_rings_the_shard(world, key):
+    await world.store.commit(commit_on(await claimed(world, key)))
+    numbers = iter(range(10_000))
+
+    async def commit_blindly():
+        record = await world.store.claim_one(key, owner="worker", lease_ms=LEASE_MS)
+        await world.store.notify(key, b"news", op=f"n{next(numbers)}")
+        await world.store.commit(commit_on(record))
+
+    assert await ring(world, commit_blindly) == 0
+
+
 async def test_a_claim_handed_back_for_now_rings_the_shard(world, key):
     await claimed(world, key)
 

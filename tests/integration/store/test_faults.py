@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from redis.exceptions import AuthenticationError, BusyLoadingError, OutOfMemoryError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from orchestrator.adapters import redis_bells
 from orchestrator.adapters.redis_connection import UnsupportedRedisUrlError, connect, unavailable
 from orchestrator.adapters.redis_store import RedisStore, ShardCountError
 from orchestrator.errors import StoreUnavailableError
 from orchestrator.identity import PaymentKey
 from orchestrator.ports import AcceptOutcome, Commit, CommitOutcome, NotifyOutcome
+from tests.contract.store.worlds import refusal
 from tests.support.fault_proxy import Mode
 
 LEASE_MS = 60_000
@@ -139,6 +142,84 @@ async def test_bells_ring_again_after_the_connection_was_lost(own_valkey, own_st
     own_valkey.restart()
     assert await ring() == 0
     await bells.aclose()
+
+
+async def subscribers(client):
+    return [each["id"] for each in await client.client_list(_type="pubsub")]
+
+
+async def until(condition):
+    async with asyncio.timeout(LIMIT_S):
+        while not await condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_a_quiet_subscription_is_kept_and_a_dead_one_is_replaced(
+    monkeypatch, faulty_store, proxy, redis_url, key
+):
+    monkeypatch.setattr(redis_bells, "QUIET_S", 0.05)
+    await accept(faulty_store, key)
+    client: Any = connect(redis_url)
+    bells = faulty_store.bells()
+    rung = asyncio.ensure_future(anext(bells))
+
+    async def is_subscribed():
+        return await subscribers(client)
+
+    async def is_not_subscribed():
+        return not await subscribers(client)
+
+    await until(is_subscribed)
+    first = await subscribers(client)
+    pings = int((await client.info("commandstats")).get("cmdstat_ping", {}).get("calls", 0))
+
+    async def was_asked_three_times():
+        return int((await client.info("commandstats"))["cmdstat_ping"]["calls"]) >= pings + 3
+
+    await until(was_asked_three_times)
+    assert await subscribers(client) == first
+    proxy.mode = Mode.BLACKHOLE
+    await until(is_not_subscribed)
+    proxy.mode = Mode.PASS
+    await until(is_subscribed)
+    await client.publish("payorch:bell", "7")
+    assert await rung == 7
+    await bells.aclose()
+    await client.aclose()
+
+
+async def test_an_index_entry_that_lies_is_put_right_by_the_next_claim(store, redis_url, key):
+    await accept(store, key, owner="worker", lease_ms=LEASE_MS)
+    due = "payorch:{s00}:due:default"
+    owned_until_ms = (await store.load(key)).owned_until_ms
+    client: Any = connect(redis_url)
+    async with client:
+        await client.zadd(due, {key.intent_id: 1, "gone": 2})
+        assert await store.claim(0, owner="other", lease_ms=LEASE_MS, limit=10) == []
+        assert await client.zrange(due, 0, -1, withscores=True) == [(b"ord-1", owned_until_ms)]
+
+
+async def test_the_mark_of_an_orphan_goes_when_its_payment_comes(store, redis_url, key):
+    client: Any = connect(redis_url)
+    async with client:
+        await store.notify(key, b"early", op="n1")
+        assert await client.zrange("payorch:{s00}:orphans", 0, -1) == [b"default/ord-1"]
+        await accept(store, key)
+        assert await client.zcard("payorch:{s00}:orphans") == 0
+
+
+async def test_a_refusal_is_remembered_for_thirty_days(store, redis_url):
+    seen, day_ms = "payorch:{payorch:deadletters}:seen", 24 * 3600 * 1000
+    client: Any = connect(redis_url)
+    async with client:
+        for refusal_id in ("old", "older", "recent"):
+            assert await store.refuse(refusal(refusal_id))
+        await client.zincrby(seen, -31 * day_ms, "old")
+        await client.zincrby(seen, -31 * day_ms, "older")
+        await client.zincrby(seen, -29 * day_ms, "recent")
+        assert await store.refuse(refusal("old"))
+        assert not await store.refuse(refusal("recent"))
+        assert set(await client.zrange(seen, 0, -1)) == {b"old", b"recent"}
 
 
 async def test_many_calls_at_once_share_a_few_connections(store, redis_url):
