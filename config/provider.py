@@ -88,6 +88,10 @@ class CallFields(BaseModel):
     rate_burst: int = Field(default=10, ge=1, description="Calls at once after a pause.")
     rate_max_concurrency: int = Field(default=8, ge=1, description="Calls of a merchant under way at once.")
 
+    unauthorised_pause_s: Seconds = Field(
+        default=30, description="A merchant whose credentials are refused rests so long, then tries again."
+    )
+
     @model_validator(mode="after")
     def _parts_fit_into_the_total(self) -> Self:
         if self.call_timeout_total_s < max(self.call_timeout_connect_s, self.call_timeout_read_s):

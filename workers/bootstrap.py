@@ -1,0 +1,145 @@
+"""The composition root: settings become ports, ports become an engine. The only reader of `config`."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from config.logging import configure_logging
+from config.settings import Settings, SettingsError, load_settings
+from orchestrator.adapters.hello_clever import CallTimeouts, Credentials, HelloClever
+from orchestrator.adapters.redis_connection import connect
+from orchestrator.adapters.redis_limiter import RedisLimiter
+from orchestrator.adapters.redis_store import RedisStore
+from orchestrator.adapters.system_clock import SystemClock
+from orchestrator.engine import Engine
+from orchestrator.flows import FLOWS
+from orchestrator.flows.methods import PAYIN_METHODS, PayinMethod
+from orchestrator.identity import DEFAULT_MERCHANT
+from orchestrator.policy import Policy, Schedule
+from orchestrator.rules import IntakeRules
+from orchestrator.webhook_auth import WebhookAuth
+
+if TYPE_CHECKING:
+    from orchestrator.ports import Journal
+
+__all__ = [
+    "Settings",
+    "SettingsError",
+    "build_engine",
+    "build_settings",
+    "configure_logging",
+    "new_owner",
+    "open_limiter",
+    "open_provider",
+    "open_store",
+    "policy_of",
+    "rules_of",
+    "webhook_auth_of",
+]
+
+
+def build_settings() -> Settings:
+    """The settings of the environment; raises SettingsError naming each variable at fault."""
+    return load_settings()
+
+
+def new_owner() -> str:
+    """A name of this start of this process that nobody else ever has; says where it runs."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
+
+
+def build_engine(settings: Settings, *, journal: Journal, owner: str) -> Engine:
+    """Everything advance() and accept() work with; connects at the first call, on the loop that makes it."""
+    clock = SystemClock()
+    return Engine(
+        store=open_store(settings),
+        provider=open_provider(settings, clock=clock),
+        limiter=open_limiter(settings),
+        clock=clock,
+        journal=journal,
+        policy=policy_of(settings),
+        rules=rules_of(settings),
+        webhooks=webhook_auth_of(settings),
+        namespace=settings.namespace,
+        owner=owner,
+    )
+
+
+def open_store(settings: Settings) -> RedisStore:
+    """The store at PAYORCH_REDIS_URL."""
+    return RedisStore(connect(settings.redis_url), namespace=settings.namespace, shards=settings.shards)
+
+
+def open_limiter(settings: Settings) -> RedisLimiter:
+    """The limit shared by all workers, kept beside the state."""
+    return RedisLimiter(
+        connect(settings.redis_url),
+        namespace=settings.namespace,
+        rate_per_s=settings.rate_rps,
+        burst=settings.rate_burst,
+    )
+
+
+def open_provider(settings: Settings, *, clock: SystemClock) -> HelloClever:
+    """The provider with the credentials of every merchant."""
+    secret = settings.provider_secret_key.get_secret_value()
+    return HelloClever(
+        base_url=settings.provider_base_url,
+        credentials={DEFAULT_MERCHANT: Credentials(app_id=settings.provider_app_id, secret_key=secret)},
+        clock=clock,
+        timeouts=CallTimeouts(
+            connect_s=settings.call_timeout_connect_s,
+            read_s=settings.call_timeout_read_s,
+            total_s=settings.call_timeout_total_s,
+        ),
+        max_connections=settings.concurrency,
+        body_cap_bytes=settings.provider_body_cap_bytes,
+        extra_ca_file=Path(settings.provider_ca_file) if settings.provider_ca_file else None,
+        plain_http=settings.provider_base_url.startswith("http://"),
+    )
+
+
+def policy_of(settings: Settings) -> Policy:
+    """The engine's numbers."""
+    return Policy(
+        lease_ms=_ms(settings.lease_s),
+        call_total_ms=_ms(settings.call_timeout_total_s),
+        grace_ms=_ms(settings.in_doubt_grace_s),
+        scan_window_ms=_ms(settings.in_doubt_window_s),
+        in_doubt_aged_ms=_ms(settings.in_doubt_max_age_s),
+        stale_after_ms={"card": _ms(settings.stale_card_s), "payin": _ms(settings.stale_payin_s)},
+        pay_code_overdue_ms=_ms(settings.pay_code_overdue_s),
+        polling=settings.polling == "on",
+        waiting=Schedule(gaps_s=settings.poll_schedule_s, then_s=settings.poll_tail_s),
+        daily=Schedule(gaps_s=(), then_s=settings.poll_slow_s),
+        tail_ms=_ms(settings.poll_after_expiry_s),
+        unauthorised_pause_ms=_ms(settings.unauthorised_pause_s),
+        confirm_success_by_read=settings.confirm_success_by_read,
+        waiting_is_success=settings.waiting_is_success,
+        allow_http_actions=settings.allow_http_actions,
+    )
+
+
+def rules_of(settings: Settings) -> IntakeRules:
+    """What the configuration says of new intents."""
+    extra = (name.partition(":") for name in settings.payin_methods_extra)
+    return IntakeRules(
+        merchants=frozenset({DEFAULT_MERCHANT}),
+        flows=frozenset(FLOWS),
+        payin_methods=PAYIN_METHODS | {name: PayinMethod(name=name, currency=currency) for name, _, currency in extra},
+        whole_unit_currencies=frozenset(settings.whole_unit_currencies),
+    )
+
+
+def webhook_auth_of(settings: Settings) -> WebhookAuth:
+    """Signs the webhooks' addresses with the first secret, verifies with all."""
+    secrets = tuple(secret.get_secret_value() for secret in settings.webhook_secrets)
+    return WebhookAuth(settings.webhook_base_url, secrets)
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)

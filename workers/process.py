@@ -1,0 +1,225 @@
+"""A worker process: which parts it runs, how they start, drain and stop, and what they say of themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+
+from orchestrator.accept import Incoming, accept, refuse
+from orchestrator.adapters import topology
+from orchestrator.adapters.event_log import EventLog
+from orchestrator.adapters.publisher import open_publisher
+from orchestrator.adapters.redis_connection import connect
+from orchestrator.adapters.redis_durability import UnfitRedisError, inspect_durability
+from orchestrator.errors import RefusedError, StoreUnavailableError
+from workers.amqp_intake import AmqpIntake
+from workers.bootstrap import build_engine, new_owner
+from workers.health import health_routes
+from workers.loop import LoopThread
+from workers.reconcile import Reconciler
+from workers.relay import Relay
+from workers.stream_intake import StreamIntake
+from workers.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping
+    from concurrent.futures import Future
+
+    from orchestrator.adapters.redis_store import RedisStore
+    from workers.amqp_session import IncomingMessage
+    from workers.bootstrap import Settings
+    from workers.telemetry import Figures
+
+START_TIMEOUT_S = 30.0
+CONNECT_PAUSE_S = 1.0
+COMMAND_KEY = "intent.command"
+AMQP_PREFETCH = 200
+
+log = structlog.get_logger(__name__)
+
+
+class WorkerProcess:
+    """Intake, reconcile and relay of one process, on one loop thread; the relay and RabbitMQ have their own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.owner = new_owner()
+        self.telemetry = Telemetry()
+        self.engine = build_engine(settings, journal=self.telemetry, owner=self.owner)
+        self._store: RedisStore = self.engine.store  # type: ignore[assignment]  # built as one in bootstrap
+        self._loop = LoopThread()
+        self._client = connect(settings.redis_url)
+        self._reconciler: Reconciler | None = None
+        self._stream_intake: StreamIntake | None = None
+        self._amqp_intake: AmqpIntake | None = None
+        self._relay: Relay | None = None
+        self._server: uvicorn.Server | None = None
+        self._durability = "not asked yet"
+        self.telemetry.watch(self.figures)
+
+    def start_loop(self) -> None:
+        """Start the loop and wait for Redis; raises UnfitRedisError or ShardCountError where it must not be used."""
+        self._loop.start()
+        self._loop.submit(self._wait_for_redis()).result()
+        if self.settings.worker_port:
+            self._loop.submit(self._serve_health())
+
+    def start_reconcile(self) -> None:
+        """Begin to claim and advance payments."""
+        self._reconciler = Reconciler(self.engine, concurrency=self.settings.concurrency)
+        self._on_loop(self._reconciler.start)
+
+    def start_intake(self) -> None:
+        """Begin to take messages: from the stream on a Redis broker, from RabbitMQ on an AMQP one."""
+        if topology.is_amqp(self.settings.broker_url):
+            self._amqp_intake = AmqpIntake(
+                self.settings.broker_url,
+                namespace=self.settings.namespace,
+                prefetch=AMQP_PREFETCH,
+                take=self._take,
+                take_dead=self._take_dead,
+                loop=self._loop.loop,
+            )
+            self._amqp_intake.start()
+        else:
+            client = connect(self.settings.broker_url)
+            self._stream_intake = StreamIntake(
+                client, engine=self.engine, reconciler=self._reconciler, rescue_idle_s=self.settings.lease_s
+            )
+            self._on_loop(self._stream_intake.start)
+
+    def start_relay(self) -> None:
+        """Begin to publish the event log."""
+        publisher = open_publisher(
+            self.settings.events_url,
+            namespace=self.settings.namespace,
+            queue_max=self.settings.events_queue_max,
+            on_skipped=lambda queue, length: log.error("relay.queue_skipped", queue=queue, length=length),
+        )
+        event_log = EventLog.connect(
+            self.settings.redis_url, namespace=self.settings.namespace, shards=self.settings.shards
+        )
+        self._relay = Relay(
+            event_log,
+            publisher,
+            owner=self.owner,
+            retry_s=self.settings.events_retry_s,
+            events_days=self.settings.events_days,
+            on_alarm=_alarm,
+        )
+        self._relay.start()
+
+    def stop_intake(self) -> None:
+        """Take no more messages; those in hand are stored and acknowledged first."""
+        if self._amqp_intake is not None:
+            self._amqp_intake.stop(self.settings.drain_s)
+        if self._stream_intake is not None:
+            self._loop.submit(self._stream_intake.stop()).result()
+
+    def stop_reconcile(self) -> None:
+        """Claim nothing more and let the calls on the wire end, at most for the drain time."""
+        if self._reconciler is not None:
+            drained = self._loop.submit(self._reconciler.stop(self.settings.drain_s)).result()
+            log.info("worker.drained", complete=drained)
+
+    def stop_relay(self) -> None:
+        """Finish the window that is out and give the shards back."""
+        if self._relay is not None:
+            self._relay.stop(self.settings.drain_s)
+
+    def stop_loop(self) -> None:
+        """Close what is open and end the loop."""
+        if self._server is not None:
+            self._server.should_exit = True
+        self._loop.stop()
+
+    def accept(self, body: bytes, *, is_command: bool) -> Future[None]:
+        """Store a message that came as a Celery task; the future ends when it is stored."""
+        return self._loop.submit(self._accept(Incoming(body=body, origin="celery", is_command=is_command)))
+
+    def figures(self) -> Figures:
+        """What each part says of itself, for `celery inspect stats` and the metrics."""
+        parts = {
+            "reconcile": self._reconciler,
+            "stream_intake": self._stream_intake,
+            "amqp_intake": self._amqp_intake,
+            "relay": self._relay,
+        }
+        return {name: part.figures() for name, part in parts.items() if part is not None}
+
+    def about(self) -> Mapping[str, object]:
+        """Figures and who this is, for `celery inspect stats`."""
+        return {
+            "owner": self.owner,
+            "roles": list(self.settings.roles),
+            "durability": self._durability,
+            **self.figures(),
+        }
+
+    async def _wait_for_redis(self) -> None:
+        """A worker that starts before Redis waits for it; one that must not use this Redis does not start."""
+        while True:
+            try:
+                durability = await inspect_durability(self._client)
+                if durability.refused:
+                    raise UnfitRedisError(durability.refused)
+                await self._store.ensure_shards()
+            except StoreUnavailableError as error:
+                log.warning("worker.waits_for_redis", error=str(error))
+                await asyncio.sleep(CONNECT_PAUSE_S)
+                continue
+            self._durability = durability.row
+            log.info("worker.redis", durability=durability.row)
+            return
+
+    async def _serve_health(self) -> None:
+        routes = health_routes(client=self._client, telemetry=self.telemetry, missing=self._missing)
+        config = uvicorn.Config(
+            Starlette(routes=routes),
+            host="0.0.0.0",  # probes come from outside the container; nothing secret is shown
+            port=self.settings.worker_port,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+        )
+        self._server = uvicorn.Server(config)
+        await self._server.serve()
+
+    def _missing(self) -> list[str]:
+        lacks = []
+        if self._amqp_intake is not None and not self._amqp_intake.figures()["connected"]:
+            lacks.append("broker")
+        return lacks
+
+    async def _accept(self, incoming: Incoming) -> None:
+        """Store, and advance at once where there is room."""
+        has_room = self._reconciler is not None and self._reconciler.free > 0
+        record = await accept(incoming, engine=self.engine, claim=has_room)
+        if record is not None and self._reconciler is not None:
+            self._reconciler.take(record)
+
+    async def _take(self, message: IncomingMessage) -> None:
+        is_command = message.routing_key.endswith(COMMAND_KEY)
+        await self._accept(Incoming(body=message.body, origin="amqp", is_command=is_command))
+
+    async def _take_dead(self, message: IncomingMessage) -> None:
+        """A message the broker gave up on becomes a dead letter of ours."""
+        poison = RefusedError("poison", "The broker gave the message up after too many deliveries.")
+        await refuse(Incoming(body=message.body, origin="dead"), poison, {}, engine=self.engine)
+
+    def _on_loop(self, call: Any) -> None:
+        async def run() -> None:
+            call()
+
+        self._submit(run()).result(START_TIMEOUT_S)
+
+    def _submit(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
+        return self._loop.submit(coroutine)
+
+
+def _alarm(name: str, fields: Mapping[str, object]) -> None:
+    log.error("relay.alarm", alarm=name, **fields)

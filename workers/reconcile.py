@@ -1,0 +1,149 @@
+"""Reconcile: claim what is due, advance it, keep its lease; the recovery path of everything that got lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import structlog
+
+from orchestrator.advance import advance
+from orchestrator.errors import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from orchestrator.engine import Engine
+    from orchestrator.identity import PaymentKey
+    from orchestrator.ports import Record
+
+TICK_S = 0.5  # a lost bell costs so much
+BATCH = 100  # claimed by one script: it blocks Redis for about a millisecond
+QUIET_AFTER_RECONNECT_S = 3.0  # those who lived through an outage renew first
+RENEWALS_PER_LEASE = 3
+
+log = structlog.get_logger(__name__)
+
+
+class Reconciler:
+    """Advances due payments, at most `concurrency` at once; belongs to one event loop."""
+
+    def __init__(self, engine: Engine, *, concurrency: int) -> None:
+        self._engine = engine
+        self._concurrency = concurrency
+        self._in_flight: dict[PaymentKey, asyncio.Task[None]] = {}
+        self._counts: Counter[str] = Counter(advanced=0, failed=0)
+        self._rung: set[int] = set()
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._store_away = False
+        self._claim_from_s = 0.0
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to claim; needs the running loop."""
+        self._tasks = [asyncio.create_task(run()) for run in (self._claim_forever, self._renew_forever, self._hear)]
+
+    @property
+    def free(self) -> int:
+        """How many more payments may be in flight here."""
+        return 0 if self._stopping else max(0, self._concurrency - len(self._in_flight))
+
+    def take(self, record: Record) -> None:
+        """Advance a payment that this process has claimed."""
+        if record.key in self._in_flight:
+            return
+        task = asyncio.create_task(self._advance(record))
+        self._in_flight[record.key] = task
+        task.add_done_callback(lambda _: self._in_flight.pop(record.key, None))
+
+    async def stop(self, timeout_s: float) -> bool:
+        """Stop claiming, let what is in flight end; True where all did in time.
+
+        What is left over is dropped: a call on the wire is in doubt, the rest is due again when its lease ends.
+        """
+        self._stopping = True
+        hearing, renewing = self._tasks[2], self._tasks[1]
+        self._wake.set()
+        hearing.cancel()
+        left = set(self._in_flight.values())
+        if left:
+            _, left = await asyncio.wait(left, timeout=timeout_s)
+        renewing.cancel()
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*self._tasks, *left, return_exceptions=True)
+        return not left
+
+    def figures(self) -> dict[str, object]:
+        """Counters and state, for `celery inspect stats` and the metrics."""
+        return {**self._counts, "in_flight": len(self._in_flight), "store_away": self._store_away}
+
+    async def _advance(self, record: Record) -> None:
+        with structlog.contextvars.bound_contextvars(payment=str(record.key)):
+            try:
+                await advance(record, engine=self._engine)
+                self._counts["advanced"] += 1
+            except Exception:
+                # The claim is left to run out: after five such ends the payment is parked, the others go on (I9).
+                self._counts["failed"] += 1
+                log.exception("payment.advance_failed")
+
+    async def _claim_forever(self) -> None:
+        every_shard = range(self._engine.store.shards)
+        while not self._stopping:
+            rung, self._rung = self._rung, set()
+            self._wake.clear()
+            await self._claim(rung or every_shard)
+            try:
+                async with asyncio.timeout(TICK_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                self._rung.clear()
+
+    async def _claim(self, shards: range | set[int]) -> None:
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._claim_from_s:
+            return
+        try:
+            await asyncio.gather(*(self._claim_shard(shard) for shard in shards))
+        except StoreUnavailableError as error:
+            if not self._store_away:
+                log.warning("store.away", error=str(error))
+            self._store_away = True
+            return
+        if self._store_away:
+            self._store_away = False
+            self._claim_from_s = loop.time() + QUIET_AFTER_RECONNECT_S
+            log.info("store.back")
+
+    async def _claim_shard(self, shard: int) -> None:
+        while (limit := min(BATCH, self.free)) and not self._store_away:
+            engine = self._engine
+            records = await engine.store.claim(shard, owner=engine.owner, lease_ms=engine.policy.lease_ms, limit=limit)
+            for record in records:
+                self.take(record)
+            if len(records) < limit:
+                return
+        if self._store_away:
+            await self._renew()
+
+    async def _renew_forever(self) -> None:
+        pause_s = self._engine.policy.lease_ms / 1000 / RENEWALS_PER_LEASE
+        while True:
+            await asyncio.sleep(pause_s)
+            try:
+                await self._renew()
+            except StoreUnavailableError as error:
+                log.warning("store.renewal_failed", error=str(error))
+
+    async def _renew(self) -> None:
+        engine = self._engine
+        keys = list(self._in_flight)
+        lost = await engine.store.renew(keys, owner=engine.owner, lease_ms=engine.policy.lease_ms)
+        for key in lost & self._in_flight.keys():
+            log.warning("payment.lease_lost", payment=str(key))
+
+    async def _hear(self) -> None:
+        async for shard in self._engine.store.bells():
+            self._rung.add(shard)
+            self._wake.set()

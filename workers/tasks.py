@@ -1,0 +1,34 @@
+"""The entry points for those who speak Celery: light, synchronous, stored before they are acknowledged."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from celery import Task, shared_task
+from celery.exceptions import Reject
+
+from orchestrator.errors import StoreUnavailableError
+
+STORE_WITHIN_S = 30.0
+
+
+@shared_task(name="payments.submit", bind=True, acks_late=True, ignore_result=True)
+def submit(self: Task, intent: Any) -> None:
+    """Accept a payment intent. On a Redis broker this inherits Celery's loss window; the stream has none."""
+    _store(self, intent, is_command=False)
+
+
+@shared_task(name="payments.command", bind=True, acks_late=True, ignore_result=True)
+def command(self: Task, command: Any) -> None:
+    """Accept a command for a payment."""
+    _store(self, command, is_command=True)
+
+
+def _store(task: Task, message: Any, *, is_command: bool) -> None:
+    """Wait until the message is stored; where that is not certain it goes back to its queue."""
+    body = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+    try:
+        task.app.payorch.accept(body, is_command=is_command).result(STORE_WITHIN_S)
+    except (StoreUnavailableError, TimeoutError) as error:
+        raise Reject(type(error).__name__, requeue=True) from error
