@@ -20,6 +20,10 @@ class SecondConnectionError(PayorchError):
     """The HTTP library wanted another connection for the same call, that is, to send it twice."""
 
 
+class UnusableConnectionError(PayorchError):
+    """The connection is closed, or bytes wait on it that would be read as the answer to this call."""
+
+
 class WireWitness:
     """What is known of one call's way to the wire.
 
@@ -71,17 +75,16 @@ class WitnessedConnector(aiohttp.TCPConnector):
         traces: list[Trace],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the signature of aiohttp
     ) -> Connection:
-        """A connection on which nothing waits to be read; raises what the witness raises."""
+        """A connection on which the request goes out next; raises what refuses that, as a PayorchError."""
         witness = current_witness.get()
         witness.start()
         connection = await super().connect(req, traces, timeout)
-        # Bytes which came between two calls would be read as the answer to this one.
-        while connection.protocol is None or connection.protocol.should_close:
-            connection.close()
-            connection = await super().connect(req, traces, timeout)
         try:
+            if connection.protocol is None or connection.protocol.should_close:
+                raise UnusableConnectionError("the connection was closed, or the provider spoke first")
             witness.let_out()
-        except TooLateToSendError:
+        except PayorchError:
+            # Closed if it is unusable, kept for the next call otherwise.
             connection.release()
             raise
         return connection
