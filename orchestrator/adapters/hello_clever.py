@@ -114,9 +114,7 @@ class HelloClever:
     async def _exchange(self, outgoing: httpx.Request) -> Reply:
         response = await self._client.send(outgoing, stream=True)
         try:
-            return await read_reply(
-                response, body_cap_bytes=self._body_cap_bytes, now_ms=self._clock.now_ms()
-            )
+            return await read_reply(response, body_cap_bytes=self._body_cap_bytes, now_ms=self._clock.now_ms())
         finally:
             await response.aclose()
 
@@ -141,9 +139,7 @@ class HelloClever:
         """Of the phases; waiting for a connection is of no use beyond the moment it would be too late."""
         left_s = witness.left_s()
         pool_s = self._timeouts.total_s if left_s is None else min(left_s, self._timeouts.total_s)
-        return httpx.Timeout(
-            connect=self._timeouts.connect_s, read=self._timeouts.read_s, write=None, pool=pool_s
-        )
+        return httpx.Timeout(connect=self._timeouts.connect_s, read=self._timeouts.read_s, write=None, pool=pool_s)
 
     def _build_client(self) -> httpx.AsyncClient:
         transport = AiohttpTransport(verify=self._tls, trust_env=False, client=self._open_session)
@@ -193,8 +189,8 @@ def _is_loopback(host: str) -> bool:
 
 def _target(path: str, query: tuple[tuple[str, str], ...]) -> str:
     """The path, in plain text, and the query, both encoded. Raises ValueError for a path that leads away."""
-    segments = path.split("/")
-    if segments[:1] != [""] or segments[1] not in {"v1", "v2"} or {"", ".", ".."} & set(segments[1:]):
+    segments = path.split("/")[1:]
+    if not path.startswith(("/v1/", "/v2/")) or {"", ".", ".."} & set(segments):
         raise ValueError("the path must start with /v1/ or /v2/ and have no empty or dotted part")
     return quote(path, safe="/") + ("?" + urlencode(query, quote_via=quote, safe="") if query else "")
 
