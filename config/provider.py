@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, SecretStr, StringConstraints, model_validator
 
-from config.values import CommaList, CommaSeparated, HeaderName, ProviderUrl, UrlPath
+from config.values import CommaList, CommaSeparated, ProviderUrl
 
 ReadPath = Literal["payin_detail", "card_payment", "payid_status"]
 AmountUnit = Literal["minor", "major"]
@@ -32,43 +32,6 @@ class ProviderFields(BaseModel):
     provider_ca_file: str | None = Field(
         default=None, description="A file of certificates to trust instead of the usual ones."
     )
-    provider_path_card_capture: UrlPath = Field(
-        default="/api/v2/cards/capture_payment", description="Path of the card capture."
-    )
-    provider_path_access_token: UrlPath = Field(
-        default="/api/v1/payment_gateways/access_token", description="Path of the gateway's token call."
-    )
-    provider_path_payid_status: UrlPath = Field(
-        default="/api/v1/payment_requests/status", description="Path of the PayID read."
-    )
-    provider_access_token_method: Literal["GET", "POST"] = Field(default="GET", description="Method of the token call.")
-    provider_access_token_header: HeaderName = Field(
-        default="access-token", description="Header which carries the token."
-    )
-    provider_access_token_margin_s: Seconds = Field(
-        default=60, description="A token is renewed so long before it ends."
-    )
-    provider_external_id_unique: bool = Field(
-        default=False,
-        description="Whether the provider promises to refuse a second payment with the same external id.",
-    )
-    provider_external_id_max_length: int = Field(
-        default=64, ge=1, le=255, description="Longest external id that the provider takes."
-    )
-    provider_reads_payin: Reads = Field(default=("payin_detail",), description="Reads that answer a payin, in order.")
-    provider_reads_card: Reads = Field(
-        default=("payin_detail", "card_payment"), description="Reads that answer a card payment, in order."
-    )
-    provider_reads_payid: Reads = Field(
-        default=("payid_status", "payin_detail"), description="Reads that answer a PayID request, in order."
-    )
-    provider_reads_gateway_link: Reads = Field(
-        default=(), description="Reads that answer a gateway link, in order; `none` until confirmed."
-    )
-    provider_not_found_http: Annotated[tuple[HttpStatus, ...], *CommaSeparated] = Field(
-        default=(400, 404, 422),
-        description="Answers of a read that mean an unknown id; never a proof of failure.",
-    )
     provider_body_cap_bytes: int = Field(
         default=1_048_576, ge=1024, description="A longer answer of the provider is not read to its end."
     )
@@ -86,7 +49,6 @@ class CallFields(BaseModel):
         default=5, gt=0, allow_inf_nan=False, description="Calls a second and merchant, over all workers."
     )
     rate_burst: int = Field(default=10, ge=1, description="Calls at once after a pause.")
-    rate_max_concurrency: int = Field(default=8, ge=1, description="Calls of a merchant under way at once.")
 
     unauthorised_pause_s: Seconds = Field(
         default=30, description="A merchant whose credentials are refused rests so long, then tries again."
@@ -111,32 +73,10 @@ class PaymentFields(BaseModel):
     confirm_success_by_read: bool = Field(
         default=True, description="Publish a success learned from a webhook after one confirming read only."
     )
-    card_capture_mode: Literal["auto", "manual"] = Field(
-        default="auto", description="`auto`: we send the capture once a card is authorised."
-    )
-    card_waiting_with_3ds: Literal["requires_action", "processing"] = Field(
-        default="requires_action", description="What `waiting` with a 3DS address on create means."
-    )
-    card_authorisation_alert_s: Seconds = Field(
-        default=432_000, description="An authorisation not captured for so long gets an alarm."
-    )
-    card_request_amount_unit: AmountUnit = Field(default="minor", description="Unit of card requests.")
-    card_response_amount_unit: Literal["auto", "minor", "major"] = Field(
-        default="auto", description="Unit of card answers (contract D-02)."
-    )
-    card_refund_amount_unit: Literal["unset", "minor", "major"] = Field(
-        default="unset", description="Unit of `refund_amount`; card refunds are refused while `unset`."
-    )
-    gst_default: bool = Field(default=False, description="`gst` of an intent that does not say.")
-    gateway_currency: CurrencyCode = Field(default="AUD", description="Currency of gateway links.")
-    gateway_link_ttl_s: Seconds = Field(
-        default=86_400, description="A gateway link expires here after so long; late money is still taken."
-    )
     whole_unit_currencies: Annotated[tuple[CurrencyCode, ...], *CommaSeparated] = Field(
         default=("VND", "JPY", "XAF", "XOF", "KRW", "IDR"),
         description="Currencies whose amounts the provider takes without fractions.",
     )
-    usdc_places: int = Field(default=6, ge=0, le=12, description="Decimal places of USDC.")
     allow_http_actions: bool = Field(
         default=False,
         description="Whether a `next_action` may hold an `http://` address; for a sandbox only.",
@@ -166,10 +106,6 @@ class PollFields(BaseModel):
     )
     poll_slow_s: WholeSeconds = Field(
         default=86_400, description="Wait between looks at settling, refunds and disputes."
-    )
-    poll_refund_age_s: WholeSeconds = Field(default=864_000, description="A running refund is looked at so long.")
-    poll_jitter: float = Field(
-        default=0.1, ge=0, le=0.5, allow_inf_nan=False, description="Part of a wait that is random."
     )
     in_doubt_grace_s: Seconds = Field(
         default=60, description="Rest after the deadline of a lost call before anything is sent again."

@@ -65,13 +65,13 @@ class ConnectionFields(BaseSettings):
     )
     webhook_base_url: HttpUrl = Field(description="How the provider reaches us.")
     webhook_secrets: Annotated[tuple[Secret, ...], *CommaSeparated] = Field(
-        min_length=1, description="Comma separated, 16 characters or more each; the first signs, all verify."
+        min_length=1, description="Comma separated, long and random; the first signs, all verify."
     )
     read_tokens: Annotated[tuple[Secret, ...], *CommaSeparated] = Field(
-        default=(), description="Comma separated, 16 characters or more each; who may read `/v1/payments`."
+        default=(), description="Comma separated, long and random; who may read `/v1/payments`."
     )
     merchants_file: Path | None = Field(
-        default=None, description="TOML: merchants, credentials (also by currency), limits, overrides."
+        default=None, description="Merchants beside `default`; not available in this version, must be unset."
     )
     plain_http_hosts: Annotated[tuple[str, ...], *CommaSeparated] = Field(
         default=(),
@@ -80,6 +80,13 @@ class ConnectionFields(BaseSettings):
     namespace: Namespace = Field(
         default="", description="Put literally (`staging.`) before every queue, stream, exchange and key."
     )
+
+    @field_validator("merchants_file")
+    @classmethod
+    def _no_merchants_file_yet(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            raise ValueError("must not be set: this version knows the merchant `default` only")
+        return value
 
     @field_validator("broker_url", mode="before")
     @classmethod
@@ -130,8 +137,6 @@ class WorkerFields(BaseSettings):
         ge=1,
         description="On Redis, a longer queue of a subscriber is skipped with an alarm.",
     )
-    retention_days: int = Field(default=90, ge=1, description="Days that a payment is stored after its final status.")
-    id_memory_days: int = Field(default=400, ge=1, description="Days that an id is remembered after that.")
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="`auto`: console on a terminal, JSON elsewhere."
     )

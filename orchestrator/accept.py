@@ -126,7 +126,7 @@ async def refuse(incoming: Incoming, refused: RefusedError, message: dict[str, A
     if first:
         engine.journal.warning(
             "intent.refused",
-            code=known.code,
+            refusal_code=known.code,
             field=known.field,
             merchant=known.merchant,
             origin=incoming.origin,

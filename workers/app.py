@@ -6,9 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
 from celery.worker.consumer import Consumer
-from celery.worker.consumer.gossip import Gossip
-from celery.worker.consumer.heart import Heart
-from celery.worker.consumer.mingle import Mingle
 
 from orchestrator.adapters import kombu_redis, topology
 from workers.bootsteps import STEPS
@@ -17,20 +14,13 @@ from workers.bootstrap import SettingsError, build_settings, configure_logging
 if TYPE_CHECKING:
     from workers.bootstrap import Settings
 
-TASKS_QUEUE = "payments.tasks"
-
 
 class QuietConsumer(Consumer):
     """The consumer without gossip, mingle and heartbeats: their queues leak on Redis and nobody here reads them."""
 
-    class Blueprint(Consumer.Blueprint):
-        """Celery's own steps but those."""
-
-        default_steps = tuple(
-            step
-            for step in Consumer.Blueprint.default_steps
-            if step not in {f"{part.__module__}:{part.__name__}" for part in (Gossip, Heart, Mingle)}
-        )
+    def __init__(self, *args: Any, worker_options: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        quiet = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
+        super().__init__(*args, worker_options={**(worker_options or {}), **quiet}, **kwargs)
 
 
 def make_app(settings: Settings) -> Celery:

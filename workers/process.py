@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
@@ -26,7 +26,7 @@ from workers.stream_intake import StreamIntake
 from workers.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Mapping
     from concurrent.futures import Future
 
     from orchestrator.adapters.redis_store import RedisStore
@@ -71,7 +71,7 @@ class WorkerProcess:
     def start_reconcile(self) -> None:
         """Begin to claim and advance payments."""
         self._reconciler = Reconciler(self.engine, concurrency=self.settings.concurrency)
-        self._on_loop(self._reconciler.start)
+        self._loop.submit(self._reconciler.start()).result(START_TIMEOUT_S)
 
     def start_intake(self) -> None:
         """Begin to take messages: from the stream on a Redis broker, from RabbitMQ on an AMQP one."""
@@ -90,7 +90,7 @@ class WorkerProcess:
             self._stream_intake = StreamIntake(
                 client, engine=self.engine, reconciler=self._reconciler, rescue_idle_s=self.settings.lease_s
             )
-            self._on_loop(self._stream_intake.start)
+            self._loop.submit(self._stream_intake.start()).result(START_TIMEOUT_S)
 
     def start_relay(self) -> None:
         """Begin to publish the event log."""
@@ -210,15 +210,6 @@ class WorkerProcess:
         """A message the broker gave up on becomes a dead letter of ours."""
         poison = RefusedError("poison", "The broker gave the message up after too many deliveries.")
         await refuse(Incoming(body=message.body, origin="dead"), poison, {}, engine=self.engine)
-
-    def _on_loop(self, call: Any) -> None:
-        async def run() -> None:
-            call()
-
-        self._submit(run()).result(START_TIMEOUT_S)
-
-    def _submit(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
-        return self._loop.submit(coroutine)
 
 
 def _alarm(name: str, fields: Mapping[str, object]) -> None:

@@ -39,8 +39,8 @@ class Reconciler:
         self._claim_from_s = 0.0
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
-        """Begin to claim; needs the running loop."""
+    async def start(self) -> None:
+        """Begin to claim."""
         self._tasks = [asyncio.create_task(run()) for run in (self._claim_forever, self._renew_forever, self._hear)]
 
     @property

@@ -56,8 +56,9 @@ class StreamIntake:
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
-        """Begin to read; needs the running loop."""
+    async def start(self) -> None:
+        """Make the group where it is absent and begin to read."""
+        await self._make_group()
         self._tasks = [asyncio.create_task(self._forever(step)) for step in (self._read_once, self._rescue_once)]
 
     async def stop(self) -> None:

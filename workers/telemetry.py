@@ -21,7 +21,7 @@ Figures = dict[str, dict[str, object]]
 _COUNTED: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "intent.accepted": ("payorch_intents_accepted_total", "Intents stored.", ("flow",)),
     "intent.known": ("payorch_intents_known_total", "Intents that were stored before.", ("flow",)),
-    "intent.refused": ("payorch_intents_refused_total", "Messages that became dead letters.", ("code",)),
+    "intent.refused": ("payorch_intents_refused_total", "Messages that became dead letters.", ("refusal_code",)),
     "payment.moved": ("payorch_payments_moved_total", "Published changes.", ("flow", "status", "observed_by")),
     "payment.fenced": ("payorch_payments_fenced_total", "Writes of workers that lost their claim.", ()),
     "payment.parked": ("payorch_payments_parked_total", "Payments put aside.", ()),
