@@ -11,9 +11,12 @@ if TYPE_CHECKING:
 
 ACCOUNT_FIELDS = frozenset({"account_number", "payer_account_no", "document_number"})
 _EXEMPT_AT_TOP = frozenset({"intent_id"})
+_PARAMS = "method.payin_method_params"
 _RUN = re.compile(r"[0-9](?:[ -]*[0-9])*", re.ASCII)
 _GROUP = re.compile(r"[0-9]+")
-_DIGITS_MIN, _DIGITS_MAX = 13, 19
+_DIGITS_MAX = 19
+# Digits, space and hyphen as JSON may write them; other escapes cannot stand in a card number.
+_ESCAPE = re.compile(r"\\u00(3[0-9]|20|2[dD])")
 
 # First digits from, to, and the lengths a card of that brand has.
 _BRANDS: tuple[tuple[str, str, frozenset[int]], ...] = (
@@ -43,28 +46,39 @@ def find_card_number(message: Any) -> str | None:
 
 def mask_text(text: str) -> str:
     """The text with every card number's digits but the last four replaced by asterisks."""
-    for start, end in reversed(_spans(text)):
-        digits_left = sum(char.isdigit() for char in text[start:end]) - 4
-        masked = []
-        for char in text[start:end]:
-            masked.append("*" if char.isdigit() and digits_left > 0 else char)
-            digits_left -= char.isdigit()
-        text = text[:start] + "".join(masked) + text[end:]
-    return text
+    parts, done = [], 0
+    for start, end in _spans(text):
+        parts += [text[done:start], _masked_number(text[start:end])]
+        done = end
+    return "".join([*parts, text[done:]])
 
 
 def mask_body(body: bytes) -> tuple[bytes, bool]:
     """A message as it may be kept: (the body, False) where it holds no card number, else (masked, True)."""
-    text = body.decode("utf-8", "replace")
+    text = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), body.decode("utf-8", "replace"))
     masked = mask_text(text)
     try:
-        parsed = json.loads(text)
+        parsed = json.loads(text, parse_float=_float)
     except (ValueError, RecursionError):
         return (body, False) if masked == text else (masked.encode(), True)
     screened = _masked(parsed)
     if masked == text and screened == parsed:
         return body, False
     return json.dumps(screened, ensure_ascii=False).encode("utf-8", "replace"), True
+
+
+def _masked_number(number: str) -> str:
+    digits_left = sum(char.isdigit() for char in number) - 4
+    masked = []
+    for char in number:
+        masked.append("*" if char.isdigit() and digits_left > 0 else char)
+        digits_left -= char.isdigit()
+    return "".join(masked)
+
+
+def _float(written: str) -> float | str:
+    masked = mask_text(written)
+    return float(written) if masked == written else masked
 
 
 def _strings(value: Any, path: str) -> Iterator[tuple[str, str]]:
@@ -74,7 +88,7 @@ def _strings(value: Any, path: str) -> Iterator[tuple[str, str]]:
         for key, item in value.items():
             inner = f"{path}.{key}" if path else str(key)
             yield inner, str(key)
-            if inner in _EXEMPT_AT_TOP or (path.endswith("payin_method_params") and key in ACCOUNT_FIELDS):
+            if inner in _EXEMPT_AT_TOP or (path == _PARAMS and key in ACCOUNT_FIELDS and isinstance(item, str)):
                 continue
             yield from _strings(item, inner)
     elif isinstance(value, list):
@@ -98,23 +112,28 @@ def _spans(text: str) -> list[tuple[int, int]]:
     """Start and end of each card number: consecutive digit groups of a run that make one up."""
     found: list[tuple[int, int]] = []
     for run in _RUN.finditer(text):
-        groups = [(g.start() + run.start(), g.end() + run.start()) for g in _GROUP.finditer(run.group())]
+        groups = list(_GROUP.finditer(text, run.start(), run.end()))
         first = 0
         while first < len(groups):
-            last = next((n for n in range(first, len(groups)) if _is_card(text, groups[first][0], groups[n][1])), None)
+            last = _last_of_card(groups, first)
             if last is None:
                 first += 1
             else:
-                found.append((groups[first][0], groups[last][1]))
+                found.append((groups[first].start(), groups[last].end()))
                 first = last + 1
     return found
 
 
-def _is_card(text: str, start: int, end: int) -> bool:
-    if end - start < _DIGITS_MIN:
-        return False
-    digits = re.sub(r"[ -]", "", text[start:end])
-    return _DIGITS_MIN <= len(digits) <= _DIGITS_MAX and _has_brand(digits) and _passes_luhn(digits)
+def _last_of_card(groups: list[re.Match[str]], first: int) -> int | None:
+    """Where the card number that begins with this group ends; looks no further than a number is long."""
+    digits = ""
+    for last in range(first, min(first + _DIGITS_MAX, len(groups))):
+        digits += groups[last].group()
+        if len(digits) > _DIGITS_MAX:
+            return None
+        if _has_brand(digits) and _passes_luhn(digits):
+            return last
+    return None
 
 
 def _has_brand(digits: str) -> bool:

@@ -27,6 +27,8 @@ EXPONENTS: dict[str, int] = (
     | {"CLF": 4, "UYW": 4, USDC: 6}
 )
 
+_DIGITS_MAX = 24
+_BITS_MAX = 80  # 24 digits
 _NUMBER = re.compile(r"[0-9]{1,24}(\.[0-9]{1,12})?")
 
 
@@ -55,11 +57,18 @@ def parse_number(value: object) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         message = f"expected a number, got {type(value).__name__}"
         raise AmountError(message)
-    text = value.strip() if isinstance(value, str) else format(value, "f")
+    text = value.strip() if isinstance(value, str) else _written(value)
     if not _NUMBER.fullmatch(text):
         message = "expected a plain non-negative decimal number"
         raise AmountError(message)
     return Decimal(text)
+
+
+def _written(value: int | Decimal) -> str:
+    """Digits without an exponent; empty where they would be more than any amount has."""
+    if isinstance(value, int):
+        return str(value) if value.bit_length() <= _BITS_MAX else ""
+    return format(value, "f") if value.is_finite() and abs(value.adjusted()) <= _DIGITS_MAX else ""
 
 
 def _whole(value: Decimal) -> int:
