@@ -236,7 +236,7 @@ class Relay:
         self._broker_failures += 1
         pause_s = _pause_s(self._broker_failures)
         self._publish_at_s = self._monotonic_s() + pause_s
-        log.warning("relay.broker_away", failures=self._broker_failures, pause_s=pause_s)
+        log.warning("relay.broker_away", error=self._publisher.error, failures=self._broker_failures, pause_s=pause_s)
 
     def _advance(self) -> None:
         moved = {source: lane.pass_delivered() for source, lane in self._lanes.items()}
@@ -248,9 +248,7 @@ class Relay:
         now_s = self._monotonic_s()
         if now_s >= self._trim_at_s:
             self._trim_at_s = now_s + TRIM_EVERY_S
-            self._counts["trimmed"] += self._log.trim(
-                self._lanes, owner=self._owner, older_than_ms=self._events_ms
-            )
+            self._counts["trimmed"] += self._log.trim(self._lanes, owner=self._owner, older_than_ms=self._events_ms)
 
     def _read(self) -> None:
         after = {source: lane.read_to for source, lane in self._lanes.items() if lane.has_room}
@@ -275,9 +273,7 @@ class Relay:
         now_s = self._monotonic_s()
         is_ready = any(lane.is_ready for lane in self._lanes.values())
         retries = [lane.next_retry_s for lane in self._lanes.values()]
-        next_s = min(
-            [now_s + IDLE_BLOCK_S, self._renew_at_s, *(retry for retry in retries if retry is not None)]
-        )
+        next_s = min([now_s + IDLE_BLOCK_S, self._renew_at_s, *(retry for retry in retries if retry is not None)])
         if is_ready:
             next_s = min(next_s, self._publish_at_s)
         return max(next_s - now_s, 0.0)

@@ -34,6 +34,7 @@ class AmqpPublisher:
         self._waiting: dict[int, int] = {}  # delivery tag -> index in the window
         self._confirmed: set[int] = set()
         self.answered = True
+        self.error = ""
 
     def publish(self, events: Iterable[PublishedEvent]) -> Sequence[bool]:
         """Publish a window persistently and wait for its confirms, at most the confirm time-out.
@@ -44,10 +45,12 @@ class AmqpPublisher:
         window = list(events)
         self._waiting.clear()
         self._confirmed.clear()
+        self.error = "no confirm in time, the broker blocks publishers or is overloaded"
         try:
             self.answered = self._send_and_wait(window)
-        except BROKER_ERRORS:
+        except BROKER_ERRORS as error:
             self.answered = False
+            self.error = f"{type(error).__name__}: {error}"[:200]
         if not self.answered:
             self._drop()
         return [index in self._confirmed for index in range(len(window))]

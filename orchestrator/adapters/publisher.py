@@ -19,6 +19,9 @@ class BrokerPublisher(EventPublisher, Protocol):
     answered: bool
     """False where the last window was cut short by an outage, so that its False are no refusals."""
 
+    error: str
+    """What the last outage was, in words for a log."""
+
     def close(self) -> None:
         """Close the connection; the next publish would open a new one."""
         ...

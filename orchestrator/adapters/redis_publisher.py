@@ -65,6 +65,7 @@ class RedisPublisher:
         self._channel: Any = None
         self._skipped: frozenset[str] = frozenset()  # alarmed once, when a queue becomes too long
         self.answered = True
+        self.error = ""
 
     def publish(self, events: Iterable[PublishedEvent]) -> Sequence[bool]:
         """Publish a window in one pipeline; all True, or all False where its delivery is uncertain.
@@ -77,8 +78,9 @@ class RedisPublisher:
             self._skip_full_queues()
             self._send(window)
             self.answered = True
-        except BROKER_ERRORS:
+        except BROKER_ERRORS as error:
             self.answered = False
+            self.error = f"{type(error).__name__}: {error}"[:200]
             self.close()
         return [self.answered] * len(window)
 

@@ -44,6 +44,7 @@ class Recorder:
     def __init__(self, answer=lambda _event: True):
         self.windows = []
         self.answered = True
+        self.error = ""
         self.answer = answer
 
     def publish(self, events):
@@ -297,6 +298,4 @@ def test_published_bytes_are_those_of_the_log(log, relays):
     body = '{"type": "payment.accepted",  "id": "x",   "data": ' + data + "}"
     log.client.xadd(log.sources[0].stream, {"event": body})
     until(lambda: recorder.windows)
-    assert recorder.windows[0] == [
-        PublishedEvent(routing_key="payment.m.f.s", body=body.encode(), partition="m/é")
-    ]
+    assert recorder.windows[0] == [PublishedEvent(routing_key="payment.m.f.s", body=body.encode(), partition="m/é")]
