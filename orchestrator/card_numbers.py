@@ -14,7 +14,7 @@ _EXEMPT_AT_TOP = frozenset({"intent_id"})
 _PARAMS = "method.payin_method_params"
 _RUN = re.compile(r"[0-9](?:[ -]*[0-9])*", re.ASCII)
 _GROUP = re.compile(r"[0-9]+")
-_DIGITS_MAX = 19
+_DIGITS_MIN, _DIGITS_MAX = 13, 19
 # Digits, space and hyphen as JSON may write them; other escapes cannot stand in a card number.
 _ESCAPE = re.compile(r"\\u00(3[0-9]|20|2[dD])")
 
@@ -131,7 +131,7 @@ def _last_of_card(groups: list[re.Match[str]], first: int) -> int | None:
         digits += groups[last].group()
         if len(digits) > _DIGITS_MAX:
             return None
-        if _has_brand(digits) and _passes_luhn(digits):
+        if len(digits) >= _DIGITS_MIN and _has_brand(digits) and _passes_luhn(digits):
             return last
     return None
 

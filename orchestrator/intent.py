@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
@@ -42,6 +43,7 @@ _CUSTOMER_REQUIRED: dict[str, tuple[str, ...]] = {
         "address",
     ),
 }
+_RFC3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|\+00:00)")
 _STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
@@ -67,9 +69,27 @@ def _utc_time(value: object) -> object:
         moment = datetime.fromisoformat(value)
     except ValueError:
         raise ValueError("not_rfc3339") from None
-    if len(value) < len("2026-01-01T00:00:00Z") or moment.utcoffset() != UTC.utcoffset(None):
+    if not _RFC3339.fullmatch(value) or moment.utcoffset() != UTC.utcoffset(None):
         raise ValueError("not_rfc3339")
     return moment.astimezone(UTC)
+
+
+def _exact(params: dict[str, Any]) -> dict[str, Any]:
+    where = _float_in(params, "method.payin_method_params")
+    if where is not None:
+        raise ValueError(f"not_exact:{where}")
+    return params
+
+
+def _float_in(value: Any, path: str) -> str | None:
+    """Where a float stands: what is handed on to the provider is written exactly or not at all (I7)."""
+    if isinstance(value, dict):
+        inner = ((item, f"{path}.{key}") for key, item in value.items())
+    elif isinstance(value, list):
+        inner = ((item, f"{path}[{index}]") for index, item in enumerate(value))
+    else:
+        return path if isinstance(value, float) else None
+    return next((where for item, name in inner if (where := _float_in(item, name))), None)
 
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
@@ -120,7 +140,7 @@ class PayinMethodTerms(BaseModel):
     model_config = _STRICT
     type: Literal["payin"] = "payin"
     payin_method_name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$", max_length=64)]
-    payin_method_params: dict[str, Any] = Field(default_factory=dict)
+    payin_method_params: Annotated[dict[str, Any], AfterValidator(_exact)] = Field(default_factory=dict)
     gst: bool = False
 
 
@@ -295,6 +315,7 @@ _REFUSALS: dict[str, tuple[str, str]] = {
         "unknown_currency",
         "{field} must be an ISO 4217 code in capitals (AUD, JPY, …) or USDC.",
     ),
+    "not_exact": ("wrong_type", "{field} must be a string or an integer: a float is not exact."),
     "not_a_url": ("invalid_value", "{field} must be an absolute http(s) URL without user name or spaces."),
     "not_rfc3339": ("invalid_value", "{field} must be a time in RFC 3339, UTC: 2026-11-21T02:03:04Z."),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import unicodedata
 from typing import Any
 
@@ -20,7 +21,9 @@ def parse_message(body: bytes) -> dict[str, Any]:
     if len(body) > BODY_MAX_BYTES:
         raise RefusedError("too_large", f"The message has {len(body)} bytes; at most {BODY_MAX_BYTES} are taken.")
     try:
-        parsed = json.loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+        parsed = json.loads(
+            body.decode("utf-8"), object_pairs_hook=_unique, parse_float=_finite, parse_constant=_no_constant
+        )
     except RecursionError:
         raise RefusedError("too_deep", f"The message is nested deeper than {DEPTH_MAX} levels.") from None
     except ValueError as error:
@@ -43,6 +46,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise RefusedError("duplicate_field", f"The field {name!r} is given twice; give it once.", field=name)
         unique[key] = value
     return unique
+
+
+def _finite(written: str) -> float:
+    number = float(written)
+    if math.isinf(number):
+        _no_constant(_shown(written))
+    return number
 
 
 def _no_constant(name: str) -> None:
