@@ -220,7 +220,8 @@ def _incoming(message: Any, *, origin: str) -> IncomingMessage:
     count = headers.get("x-delivery-count")
     redelivered = bool(message.delivery_info.get("redelivered"))
     return IncomingMessage(
-        body=bytes(message.body),
+        # py-amqp gives an empty body as text.
+        body=message.body.encode() if isinstance(message.body, str) else bytes(message.body),
         routing_key=str(message.delivery_info.get("routing_key", "")),
         deliveries=count if isinstance(count, int) else int(redelivered),
         origin=origin,

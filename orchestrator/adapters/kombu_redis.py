@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import redis
+from kombu.exceptions import KombuError
 from kombu.transport import TRANSPORT_ALIASES
-from redis.exceptions import ConnectionError as RedisConnectionError
 
-from orchestrator.adapters.kombu_entities import RedisChannel, RedisTransport
+from orchestrator.adapters.kombu_entities import Connection, RedisChannel, RedisTransport
 
 TRANSPORT = "orchestrator.adapters.kombu_redis:Transport"
+SOCKET_TIMEOUT_S = 5.0
 
 
 class Channel(RedisChannel):
@@ -22,7 +24,7 @@ class Channel(RedisChannel):
 
     def _connparams(self, asynchronous: bool = False) -> Any:  # noqa: FBT001, FBT002  (kombu's signature)
         if self.connection is None or self.connection.client is None:
-            raise RedisConnectionError("the channel's connection is closed")
+            raise redis.ConnectionError("the channel's connection is closed")
         return super()._connparams(asynchronous=asynchronous)
 
 
@@ -30,6 +32,30 @@ class Transport(RedisTransport):
     """kombu's Redis transport with the guarded channel."""
 
     Channel = Channel
+
+
+def open_channel(url: str, *, transport: type[Any] = Transport) -> Any:
+    """Connect once and return a channel with bounded waits; raises redis's errors. End it with `close`."""
+    connection = Connection(
+        url,
+        transport=transport,
+        transport_options={
+            "socket_timeout": SOCKET_TIMEOUT_S,
+            "socket_connect_timeout": SOCKET_TIMEOUT_S,
+            "socket_keepalive": True,
+        },
+    )
+    opened = connection.transport
+    return opened.create_channel(opened)
+
+
+def close(channel: Any) -> None:
+    """Hand back what was not acknowledged and close the sockets; never raises for a lost connection."""
+    try:
+        channel.connection.close_connection(channel.connection)
+    except (OSError, redis.RedisError, KombuError):
+        # Its sockets are gone with the server; the pools close what is left.
+        channel._disconnect_pools()  # noqa: SLF001
 
 
 def install() -> None:

@@ -9,7 +9,7 @@ import redis
 from kombu.exceptions import KombuError
 
 from orchestrator.adapters import kombu_redis, topology
-from orchestrator.adapters.kombu_entities import Connection, Producer
+from orchestrator.adapters.kombu_entities import Producer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 CONTENT_TYPE = "application/cloudevents+json"
 BATCH_MAX = 500
 BINDINGS_FRESH_S = 0.5  # a consumer bound this moment may miss events for so long; the event log has them
-SOCKET_TIMEOUT_S = 5.0
 BROKER_ERRORS = (OSError, redis.RedisError, KombuError)
 
 
@@ -61,7 +60,6 @@ class RedisPublisher:
         self._exchange = topology.events_exchange(namespace)
         self._queue_max = queue_max
         self._on_skipped = on_skipped
-        self._connection: Any = None
         self._channel: Any = None
         self._skipped: frozenset[str] = frozenset()  # alarmed once, when a queue becomes too long
         self.answered = True
@@ -86,26 +84,16 @@ class RedisPublisher:
 
     def close(self) -> None:
         """Close the connection; the next window opens a new one."""
-        connection, self._connection, self._channel = self._connection, None, None
-        if connection is not None:
-            connection.release()
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            kombu_redis.close(channel)
 
     def _connect(self) -> None:
-        if self._channel is not None:
-            return
-        self._connection = Connection(
-            self._url,
-            transport=_Transport,
-            transport_options={
-                "socket_timeout": SOCKET_TIMEOUT_S,
-                "socket_connect_timeout": SOCKET_TIMEOUT_S,
-                "socket_keepalive": True,
-            },
-        )
-        channel = self._connection.transport.create_channel(self._connection.transport)
-        # On Redis this only tells the channel the type of the exchange.
-        self._exchange(channel).declare()
-        self._channel = channel
+        if self._channel is None:
+            channel = kombu_redis.open_channel(self._url, transport=_Transport)
+            # On Redis this only tells the channel the type of the exchange.
+            self._exchange(channel).declare()
+            self._channel = channel
 
     def _skip_full_queues(self) -> None:
         queues = sorted({queue for _, _, queue in self._bindings()})

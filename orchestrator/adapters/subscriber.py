@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import redis
+import structlog
 from kombu.exceptions import KombuError
 
 from orchestrator.adapters import kombu_redis, topology
 from orchestrator.adapters.amqp_connection import BROKER_ERRORS, close_quietly, open_connection
-from orchestrator.adapters.kombu_entities import Connection, Consumer, Queue
+from orchestrator.adapters.kombu_entities import Consumer, Queue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +24,9 @@ PREFETCH = 100
 HEARTBEAT_S = 30
 SLICE_S = 1.0  # the longest single wait, so that heartbeats go out
 RECONNECT_S = 1.0
-SOCKET_TIMEOUT_S = 5.0
 LOST: tuple[type[Exception], ...] = (*BROKER_ERRORS, redis.RedisError, KombuError)
+
+log = structlog.get_logger(__name__)
 
 
 class _Feed(Protocol):
@@ -160,31 +162,18 @@ class _RedisFeed:
         exchange = topology.events_exchange(namespace)
         self._queue = Queue(name, exchange=exchange, routing_key=binding, durable=True)
         self._prefetch = prefetch
-        self._connection: Any = None
         self._channel: Any = None
         self.arrived: deque[Any] = deque()
 
     def open(self) -> None:
-        self._connection = Connection(
-            self._url,
-            transport=kombu_redis.Transport,
-            transport_options={
-                "socket_timeout": SOCKET_TIMEOUT_S,
-                "socket_connect_timeout": SOCKET_TIMEOUT_S,
-                "socket_keepalive": True,
-            },
-        )
-        transport = self._connection.transport
-        self._channel = transport.create_channel(transport)
+        self._channel = kombu_redis.open_channel(self._url)
         self._queue(self._channel).declare()
         self._channel.basic_qos(0, self._prefetch, False)
         # The queue that ends with the subscription needs no bookkeeping of what is unacknowledged.
-        Consumer(
-            self._channel, [self._queue], on_message=self.arrived.append, no_ack=self._own
-        ).consume()
+        Consumer(self._channel, [self._queue], on_message=self.arrived.append, no_ack=self._own).consume()
 
     def wait(self, timeout_s: float) -> None:
-        transport = self._connection.transport
+        transport = self._channel.connection
         try:
             transport.drain_events(transport, timeout=timeout_s)
         except TimeoutError:
@@ -195,13 +184,13 @@ class _RedisFeed:
             message.ack()
 
     def close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is None:
+        channel, self._channel = self._channel, None
+        if channel is None:
             return
         try:
             if self._own:
-                self._channel.queue_delete(self._queue.name)
+                channel.queue_delete(self._queue.name)
         except LOST:
-            connection.collect()
-        else:
-            connection.release()
+            log.warning("subscriber.queue_left", queue=self._queue.name)
+        finally:
+            kombu_redis.close(channel)

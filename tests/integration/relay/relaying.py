@@ -60,9 +60,7 @@ class Alarms(list):
         self.append((name, dict(fields)))
 
 
-def make_relay(
-    redis_url, publisher, namespace, *, alarms=None, retry_s=600, events_days=7, lease_s=1.0, **more
-):
+def make_relay(redis_url, publisher, namespace, *, alarms=None, retry_s=600, events_days=7, lease_s=1.0, **more):
     return Relay(
         EventLog.connect(redis_url, namespace=namespace, shards=SHARDS),
         publisher,
@@ -91,7 +89,7 @@ class Reader:
         self.events = []
         self._ready = threading.Event()
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._read, args=(url, namespace, binding))
+        self._thread = threading.Thread(target=self._read, args=(url, namespace, binding), daemon=True)
 
     def __enter__(self):
         self._thread.start()
