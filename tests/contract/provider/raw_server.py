@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CERTIFICATE = Path(__file__).with_name("loopback.pem")
 SECRET = "s3cr3t-Of-The-Merchant"
 OK = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n{"uuid":"ABC"}'
-FAST = CallTimeouts(connect_s=0.3, read_s=0.4, total_s=0.6)
+FAST = CallTimeouts(connect_s=0.5, read_s=0.6, total_s=1.0)
 
 
 class Peer:

@@ -141,3 +141,13 @@ def bytes_wait_in_the_pool(provider):
     """Looks inside, because from outside it cannot be told when the bytes have been read."""
     pools = provider._client._transport.client.connector._conns.values()
     return any(protocol.should_close for pool in pools for protocol, _ in pool)
+
+
+async def test_a_library_that_repeats_posts_by_itself_is_stopped(monkeypatch):
+    monkeypatch.setattr("aiohttp.client.IDEMPOTENT_METHODS", frozenset({"GET", "POST"}))
+    async with serving(one_answer_then_close_on_the_next_request) as server, calling(server.url) as provider:
+        await provider.call(post())
+        second = await provider.call(post(path="/v2/second"))
+        assert (second.sent, second.error.split("/")[0]) == (True, "SecondConnectionError")
+        await server.settle()
+        assert server.seen.count(b"/v2/second ") == 1
