@@ -9,6 +9,7 @@ from orchestrator.sighting import AmountCheck, Sighting, Source, Target
 from orchestrator.statuses import MATRIX, Move, Reason, Review, Stage, Status, stage_of
 
 READS = frozenset({Source.READ, Source.SCAN})
+SETTLED = "received"  # the one provider status that says the money is in the available balance
 UNUSABLE_READS_MAX = 3
 UNCONFIRMED_AFTER_MS = 60_000
 _PAID = frozenset(
@@ -107,7 +108,8 @@ def _succeeded(payment: Payment, claimed: Claimed, now_ms: int) -> Payment:
     payment = replace(
         payment.moved(Status.SUCCEEDED, None, now_ms=now_ms),
         claimed=None,
-        settled=True,
+        customer_paid=True,
+        settled=claimed.settled,
         total_minor=total,
         paid_minor=claimed.paid_minor or total or 0,
     )
@@ -192,9 +194,12 @@ def _claim(payment: Payment, sighting: Sighting, row: Stage, now_ms: int) -> Pay
     if row not in _CONFIRMABLE:
         return replace(payment, look_wanted=0)
     claimed = payment.claimed or Claimed(
-        since_ms=now_ms, paid_minor=sighting.paid_minor, total_minor=sighting.total_minor
+        since_ms=now_ms,
+        paid_minor=sighting.paid_minor,
+        total_minor=sighting.total_minor,
+        settled=sighting.provider_status == SETTLED,
     )
-    payment = replace(payment, claimed=claimed, customer_paid=True)
+    payment = replace(payment, claimed=claimed)
     return payment.moved(Status.PROCESSING, Reason.CONFIRMING, now_ms=now_ms)
 
 
@@ -225,9 +230,14 @@ def _with_money(payment: Payment, sighting: Sighting, target: Target) -> Payment
         payment = replace(payment, total_minor=sighting.total_minor)
     if target.column in _PAID:
         paid = sighting.paid_minor if sighting.amount is not AmountCheck.MISMATCH else None
-        payment = replace(payment, customer_paid=True, paid_minor=paid or payment.paid_minor)
+        has_paid = payment.customer_paid or target.reason is not Reason.AMOUNT_REVIEW or bool(paid)
+        payment = replace(payment, customer_paid=has_paid, paid_minor=paid or payment.paid_minor)
+    if target.reason is Reason.AMOUNT_REVIEW and sighting.source not in READS:
+        payment = replace(payment, look_wanted=0)
     if target.status is Status.SUCCEEDED:
-        payment = replace(payment, settled=True, paid_minor=payment.paid_minor or payment.total_minor or 0)
+        is_settled = payment.settled or sighting.provider_status == SETTLED
+        paid_minor = payment.paid_minor or payment.total_minor or 0
+        payment = replace(payment, settled=is_settled, paid_minor=paid_minor)
     if target.status is Status.REFUNDED:
         known = sighting.refunded_minor
         payment = replace(payment, refunded_minor=known if known is not None else payment.paid_minor)

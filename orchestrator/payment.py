@@ -53,6 +53,7 @@ class Claimed:
     looks: int = 0
     paid_minor: int | None = None
     total_minor: int | None = None
+    settled: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
