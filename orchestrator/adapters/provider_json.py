@@ -94,7 +94,5 @@ def _mended(value: object, depth_left: int) -> object:
         return [_mended(item, depth_left - 1) for item in value]
     if isinstance(value, dict):
         fields = cast("dict[str, object]", value)
-        return {
-            _LONE_SURROGATE.sub("�", name): _mended(item, depth_left - 1) for name, item in fields.items()
-        }
+        return {_LONE_SURROGATE.sub("�", name): _mended(item, depth_left - 1) for name, item in fields.items()}
     return value

@@ -127,9 +127,7 @@ json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.binary(),
     lambda inner: (
         st.lists(inner)
-        | st.dictionaries(
-            st.sampled_from(["errors", "error", "code", "message", "amount"]) | st.text(), inner
-        )
+        | st.dictionaries(st.sampled_from(["errors", "error", "code", "message", "amount"]) | st.text(), inner)
     ),
 )
 
