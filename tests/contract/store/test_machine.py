@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -54,6 +55,11 @@ class StoreMachine(RuleBasedStateMachine):
         self.held: dict[str, dict[PaymentKey, Record]] = {worker: {} for worker in WORKERS}
         self.accepts: list[tuple[PaymentKey, dict]] = []
         self.unanswered: list[tuple[Commit, int | None]] = []
+
+    @initialize(owner=st.sampled_from(WORKERS))
+    def some_payments_are_at_work(self, owner):
+        for key in KEYS[:2]:
+            self.deliver(key=key, content="content", owner=owner, later=0)
 
     def teardown(self):
         self.run(self.world.close())
@@ -142,15 +148,21 @@ class StoreMachine(RuleBasedStateMachine):
         del self.held[worker][key]
 
     @precondition(lambda self: any(self.held.values()))
-    @rule(
-        data=st.data(),
-        due_in=dues,
-        keep=st.booleans(),
-        own_move=st.booleans(),
-        visible=st.booleans(),
-        reply_is_lost=st.booleans(),
-    )
-    def commit(self, data, due_in, keep, own_move, visible, reply_is_lost):
+    @rule(data=st.data(), reply_is_lost=st.booleans())
+    def send(self, data, reply_is_lost):
+        self.commit(data, None, keep=True, own_move=True, visible=False, reply_is_lost=reply_is_lost)
+
+    @precondition(lambda self: any(self.held.values()))
+    @rule(data=st.data(), visible=st.booleans(), reply_is_lost=st.booleans())
+    def learn(self, data, visible, reply_is_lost):
+        self.commit(data, None, keep=True, own_move=False, visible=visible, reply_is_lost=reply_is_lost)
+
+    @precondition(lambda self: any(self.held.values()))
+    @rule(data=st.data(), due_in=dues, own_move=st.booleans(), reply_is_lost=st.booleans())
+    def finish(self, data, due_in, own_move, reply_is_lost):
+        self.commit(data, due_in, keep=False, own_move=own_move, visible=True, reply_is_lost=reply_is_lost)
+
+    def commit(self, data, due_in, *, keep, own_move, visible, reply_is_lost):
         worker, key = self.a_held(data)
         number = next(self.numbers)
         silent = {} if visible else {"event": None, "event_sequence": None}
@@ -205,14 +217,22 @@ class StoreMachine(RuleBasedStateMachine):
             assert self.run(self.store.notify(key, observation, op=op)) is outcome
 
     @rule(worker=workers)
-    def crash(self, worker):
+    def crash_and_be_missed(self, worker):
         self.held[worker].clear()
         self.unanswered = [(commit, due) for commit, due in self.unanswered if commit.owner != worker]
+        self.time_passes(steps=2)
 
-    @rule()
-    def time_passes(self):
-        self.model.now += STEP_MS
-        self.run(self.world.advance(STEP_MS))
+    @rule(steps=st.sampled_from([1, 2]))
+    def time_passes(self, steps):
+        self.model.now += steps * STEP_MS
+        self.run(self.world.advance(steps * STEP_MS))
+
+    @precondition(lambda self: any(self.held.values()))
+    @rule(data=st.data())
+    def sleep_through_the_lease(self, data):
+        worker, key = self.a_held(data)
+        self.time_passes(steps=2)
+        self.claim_one(worker=next(other for other in WORKERS if other != worker), key=key)
 
     def a_held(self, data):
         return data.draw(st.sampled_from([(worker, key) for worker in WORKERS for key in self.held[worker]]))
