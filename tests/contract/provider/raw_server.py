@@ -7,8 +7,9 @@ import contextlib
 import socket
 import ssl
 import struct
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import trustme
 
 from orchestrator.adapters.hello_clever import CallTimeouts, Credentials, HelloClever
 from orchestrator.adapters.system_clock import SystemClock
@@ -17,7 +18,8 @@ from orchestrator.ports import ProviderRequest
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-CERTIFICATE = Path(__file__).with_name("loopback.pem")
+AUTHORITY = trustme.CA()
+CERTIFICATE = AUTHORITY.issue_cert("127.0.0.1")
 SECRET = "s3cr3t-Of-The-Merchant"
 OK = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n{"uuid":"ABC"}'
 FAST = CallTimeouts(connect_s=0.5, read_s=0.6, total_s=1.0)
@@ -105,7 +107,7 @@ class RawServer:
         context = None
         if self._tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(CERTIFICATE)
+            CERTIFICATE.configure_cert(context)
         self._listener = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context, backlog=512)
         self.port = self._listener.sockets[0].getsockname()[1]
 

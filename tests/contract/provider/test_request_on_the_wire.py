@@ -13,7 +13,7 @@ import pytest
 from orchestrator.adapters.hello_clever import Credentials, HelloClever
 from orchestrator.adapters.system_clock import SystemClock
 from tests.contract.provider.raw_server import (
-    CERTIFICATE,
+    AUTHORITY,
     SECRET,
     calling,
     get,
@@ -21,6 +21,13 @@ from tests.contract.provider.raw_server import (
     reply,
     serving,
 )
+
+
+@pytest.fixture
+def authority_file(tmp_path):
+    path = tmp_path / "authority.pem"
+    AUTHORITY.cert_pem.write_to_path(str(path))
+    return path
 
 
 def target(request: bytes) -> str:
@@ -146,7 +153,7 @@ async def test_a_redirect_is_an_answer_and_is_not_followed(status):
         assert trap.peers == []
 
 
-async def test_the_environment_changes_nothing(monkeypatch, tmp_path):
+async def test_the_environment_changes_nothing(authority_file, monkeypatch, tmp_path):
     async with serving() as trap, serving() as server:
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, trap.url)
@@ -157,7 +164,7 @@ async def test_the_environment_changes_nothing(monkeypatch, tmp_path):
         netrc.write_text("machine 127.0.0.1 login trapped password trapped\n")
         netrc.chmod(0o600)
         monkeypatch.setenv("NETRC", str(netrc))
-        monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority_file))
         monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
         async with calling(server.url) as provider:
             assert (await provider.call(post())).http_status == 200
@@ -180,14 +187,14 @@ async def test_no_cookie_is_ever_sent_back():
         assert b"cookie" not in server.seen.lower()
 
 
-async def test_a_certificate_of_the_given_authority_is_accepted_for_its_host_only():
+async def test_a_certificate_of_the_given_authority_is_accepted_for_its_host_only(authority_file):
     async with serving(tls=True) as server:
-        async with calling(server.url, extra_ca_file=CERTIFICATE) as provider:
+        async with calling(server.url, extra_ca_file=authority_file) as provider:
             got = await provider.call(post())
             assert (got.sent, got.http_status) == (True, 200)
             assert provider._tls.minimum_version == ssl.TLSVersion.TLSv1_2
         # The same server, but the certificate does not name it so.
-        async with calling(f"https://localhost:{server.port}", extra_ca_file=CERTIFICATE) as provider:
+        async with calling(f"https://localhost:{server.port}", extra_ca_file=authority_file) as provider:
             got = await provider.call(post())
             assert got.sent is False
             assert "ClientConnectorCertificateError" in got.error
