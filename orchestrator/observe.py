@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from orchestrator.payment import CAPTURE, CREATE, Claimed, OperationState, Payment, running
-from orchestrator.sighting import AmountCheck, Sighting, Source, Target
+from orchestrator.sighting import REFUND_FELL_THROUGH, AmountCheck, Sighting, Source, Target
 from orchestrator.statuses import MATRIX, Move, Reason, Review, Stage, Status, stage_of
 
 READS = frozenset({Source.READ, Source.SCAN})
@@ -35,6 +35,7 @@ _CONFIRMABLE = frozenset(
         Stage.SETTLING,
     }
 )
+_REFUNDABLE = frozenset({Stage.SETTLING, Stage.SUCCEEDED, Stage.PARTIALLY_REFUNDED, Stage.DISPUTED})
 _LATE_FROM = frozenset({Stage.FAILED, Stage.EXPIRED, Stage.CANCELED})
 _WAITING_REVIEWS = (
     Review.PAY_CODE_OVERDUE,
@@ -155,15 +156,27 @@ def _follow_matrix(payment: Payment, sighting: Sighting, target: Target, belief:
     move = MATRIX[row][target.column]
     if row is Stage.REFUND_PENDING and target.column is Stage.SUCCEEDED and sighting.source not in READS:
         move = Move.CONFIRM
-    if move is Move.STALE:
+    if move is Move.STALE or (row is Stage.REFUNDED and not _may_leave_refunded(payment, target)):
         return _contradicted(payment, sighting, now_ms)
-    if move is Move.CONFIRM and sighting.source not in READS and belief.has_read:
+    is_word_only = move is Move.CONFIRM and sighting.source not in READS
+    if is_word_only and belief.has_read:
         return replace(payment, look_wanted=0)
     if move is not Move.MERGE and _needs_confirming(sighting, target, belief):
         return _claim(payment, sighting, row, now_ms)
     if move is Move.CONFIRM and row in _LATE_FROM and target.column in _PAID:
         payment = payment.with_review(Review.LATE_PAYMENT)
-    return _applied(payment, sighting, target, now_ms)
+    if row is Stage.REFUNDED and target.column is Stage.SUCCEEDED:
+        payment = payment.with_review(Review.REGRESSION_OBSERVED)
+    applied = _applied(payment, sighting, target, now_ms)
+    return applied.with_review(Review.UNCONFIRMED) if is_word_only else applied
+
+
+def _may_leave_refunded(payment: Payment, target: Target) -> bool:
+    """A bounced refund says so itself; another refund can follow only where this one may have been a part."""
+    if target.column is Stage.SUCCEEDED:
+        return payment.provider_status in REFUND_FELL_THROUGH
+    is_refund = target.column in {Stage.REFUND_PENDING, Stage.PARTIALLY_REFUNDED}
+    return not is_refund or Review.REFUND_AMOUNT_UNKNOWN in payment.review
 
 
 def _row(payment: Payment) -> Stage:
@@ -206,7 +219,8 @@ def _claim(payment: Payment, sighting: Sighting, row: Stage, now_ms: int) -> Pay
 def _applied(payment: Payment, sighting: Sighting, target: Target, now_ms: int) -> Payment:
     old = payment
     if target.column is Stage.REFUND_PENDING and payment.status is not Status.REFUND_PENDING:
-        payment = replace(payment, before_refund=(payment.status, payment.reason))
+        before = (payment.status, payment.reason) if _row(payment) in _REFUNDABLE else None
+        payment = replace(payment, before_refund=before)
     payment = payment.moved(target.status, target.reason, now_ms=now_ms)
     payment = replace(
         payment,
@@ -270,8 +284,11 @@ def _operations_done(payment: Payment, now_ms: int) -> Payment:
 
 def _refund_fell_through(payment: Payment, sighting: Sighting, now_ms: int) -> Payment:
     """`return_rejected` and `return_expired` are explicit: back to where the refund began (contract 3.3)."""
+    if payment.status is Status.REFUNDED:  # bounced by the bank: a read must say that the money is back
+        return replace(payment, provider_status=sighting.provider_status, look_wanted=0)
     if payment.status is not Status.REFUND_PENDING:
         return payment
     status, reason = payment.before_refund or (Status.SUCCEEDED, None)
-    payment = replace(payment, before_refund=None, provider_status=sighting.provider_status)
+    wanted = payment.look_wanted if payment.before_refund else 0  # never seen paid: a read tells how it stands
+    payment = replace(payment, before_refund=None, provider_status=sighting.provider_status, look_wanted=wanted)
     return payment.moved(status, reason, now_ms=now_ms)

@@ -51,6 +51,7 @@ class Review(StrEnum):
     OVERPAID = "overpaid"
     PARKED = "parked"
     PAY_CODE_OVERDUE = "pay_code_overdue"
+    REGRESSION_OBSERVED = "regression_observed"
     REFUND_AMOUNT_UNKNOWN = "refund_amount_unknown"
     STALE = "stale"
     UNCONFIRMED = "unconfirmed"
