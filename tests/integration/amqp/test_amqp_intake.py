@@ -59,7 +59,7 @@ async def test_nothing_is_acknowledged_before_it_is_taken(broker, intakes):
 
     intake = intakes(take)
     broker.publish(b"1")
-    await until(lambda: deliveries)
+    await until(lambda: deliveries and intake.figures()["connected"])
     assert intake.figures()["taken"] == 0
     lose(intake)
     await until(lambda: len(deliveries) == 2)
