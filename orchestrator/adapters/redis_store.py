@@ -89,9 +89,7 @@ class RedisStore:
 
         Observations that came before it are kept for it, and it is then due now.
         """
-        answer = await self._run(
-            scripts.ACCEPT, key, op, fingerprint, body, event, due_at_ms, owner or "", lease_ms
-        )
+        answer = await self._run(scripts.ACCEPT, key, op, fingerprint, body, event, due_at_ms, owner or "", lease_ms)
         record = _record(key, answer[1]) if len(answer) > 1 else None
         return Acceptance(outcome=AcceptOutcome(answer[0].decode()), record=record)
 
@@ -219,9 +217,7 @@ def _committed(key: PaymentKey, answer: Any) -> Committed:
 
 
 def _dead_letter(refusal: Refusal) -> list[str | bytes]:
-    at = datetime.fromtimestamp(refusal.at_ms // 1000, tz=UTC).replace(
-        microsecond=refusal.at_ms % 1000 * 1000
-    )
+    at = datetime.fromtimestamp(refusal.at_ms // 1000, tz=UTC).replace(microsecond=refusal.at_ms % 1000 * 1000)
     fields: dict[str, str | bytes] = {
         **refusal.attributes,
         "code": refusal.code,
