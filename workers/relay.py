@@ -182,10 +182,11 @@ class Relay:
             self._log.leave(self._owner)
         except StoreUnavailableError as error:
             log.warning("relay.leases_left_to_run_out", error=str(error))
-        self._lanes.clear()
-        self._note_figures()
-        self._publisher.close()
-        self._log.close()
+        finally:
+            self._lanes.clear()
+            self._note_figures()
+            self._publisher.close()
+            self._log.close()
 
     # Events
 

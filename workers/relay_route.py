@@ -23,7 +23,7 @@ def route(body: bytes) -> PublishedEvent:
         event = json.loads(body)
         is_refusal = event["type"].endswith(".refused")
         routing_key = _refusal_key(event) if is_refusal else _payment_key(event["data"])
-        partition = event["id"] if is_refusal else f"{event['data']['merchant']}/{event['data']['intent_id']}"
+        partition = str(event["id"]) if is_refusal else f"{event['data']['merchant']}/{event['data']['intent_id']}"
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not an event of this program: {type(error).__name__}") from error
     if len(routing_key.encode()) > ROUTING_KEY_MAX:

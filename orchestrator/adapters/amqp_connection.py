@@ -20,9 +20,7 @@ def open_connection(url: str, *, heartbeat_s: int = 0, **options: Any) -> Any:
     kombu's own Connection reconnects behind the caller's back, which would hide a lost window of confirms or
     deliveries. Raises OSError or amqp's errors where the broker cannot be reached.
     """
-    connection = Connection(
-        url, connect_timeout=CONNECT_TIMEOUT_S, heartbeat=heartbeat_s, transport_options=options
-    )
+    connection = Connection(url, connect_timeout=CONNECT_TIMEOUT_S, heartbeat=heartbeat_s, transport_options=options)
     return connection.transport.establish_connection()
 
 

@@ -90,10 +90,7 @@ class EventLog:
             for source in sources:
                 pipeline.get(source.cursor)
             stored = pipeline.execute()
-        return {
-            source: value.decode() if value else BEGINNING
-            for source, value in zip(sources, stored, strict=True)
-        }
+        return {source: value.decode() if value else BEGINNING for source, value in zip(sources, stored, strict=True)}
 
     def advance(self, cursors: Mapping[Source, str], *, owner: str) -> frozenset[Source]:
         """Move cursors; returns those that were refused because the lease is not the owner's any more."""
@@ -123,10 +120,7 @@ class EventLog:
     def trim(self, sources: Collection[Source], *, owner: str, older_than_ms: int) -> int:
         """Remove entries that are older and relayed, of sources the owner holds; returns how many."""
         removed = self._run(
-            [
-                (scripts.TRIM, [source.lease, source.cursor, source.stream], [owner, older_than_ms])
-                for source in sources
-            ]
+            [(scripts.TRIM, [source.lease, source.cursor, source.stream], [owner, older_than_ms]) for source in sources]
         )
         return sum(int(count) for count in removed)
 
@@ -146,8 +140,7 @@ def sources_of(*, namespace: str, shards: int) -> tuple[Source, ...]:
     slots = [(f"s{shard:0{digits}}", f"{prefix}{{s{shard:0{digits}}}}:") for shard in range(shards)]
     slots.append(("refusals", f"{prefix}{{{prefix}deadletters}}:"))
     return tuple(
-        Source(name=name, stream=f"{slot}events", cursor=f"{slot}cursor", lease=f"{slot}relay")
-        for name, slot in slots
+        Source(name=name, stream=f"{slot}events", cursor=f"{slot}cursor", lease=f"{slot}relay") for name, slot in slots
     )
 
 

@@ -51,9 +51,7 @@ def build(namespace: str = "") -> Topology:
         dead_exchange=dead_exchange,
         dead_queue=_dead_queue(namespace, dead_exchange),
         events_exchange=events_exchange(namespace),
-        tasks_queue=Queue(
-            f"{namespace}payments.tasks", routing_key=f"{namespace}payments.tasks", durable=True
-        ),
+        tasks_queue=Queue(f"{namespace}payments.tasks", routing_key=f"{namespace}payments.tasks", durable=True),
     )
 
 
