@@ -13,27 +13,27 @@ from orchestrator.statuses import MATRIX, Reason, Review, Stage, Status, stage_o
 from tests.unit.core.building import NOW_MS, UUID, accepted, capturing, card_body, card_intent, created, in_state, seen
 
 TABLE = """
-from \\ to                              | act    auth   await  sett   succ   failed exp    canc   refund part   back   disp   lost
-accepted                                | Y      Y      Y      Y      Y      Y      Y      Y      Y      Y      Y      Y      Y
-create sending                          | Y      Y      Y      Y      Y      Y      Y      Y      Y      Y      Y      Y      Y
-create in doubt                         | Y      Y      Y      Y      Y      Y      Y      Y      Y      Y      Y      Y      Y
-requires_action                         | -      Y      S      Y      Y      Y      Y      Y      Y      Y      Y      Y      Y
-requires_capture                        | S      -      S      Y      Y      Y      Y      Y      Y      Y      Y      Y      Y
-processing awaiting_provider            | Y      Y      -      Y      Y      Y      Y      Y      Y      Y      Y      Y      Y
-processing confirming                   | S      S      S      Y      Y      C      C      C      Y      Y      Y      Y      Y
-processing amount_review                | S      S      S      Y      Y      C      C      C      Y      Y      Y      Y      Y
-processing capturing                    | S      S      S      Y      Y      Y      Y      Y      Y      Y      Y      Y      Y
-requires_capture with a capture running | S      S      S      Y      Y      Y      Y      Y      Y      Y      Y      Y      Y
-processing settling                     | S      S      S      -      Y      C      S      C      Y      Y      Y      Y      Y
-succeeded                               | S      S      S      S      -      S      S      S      Y      Y      Y      Y      Y
-failed                                  | S      C      S      C      C      -      S      S      C      C      C      C      C
-expired                                 | S      S      S      C      C      S      -      S      C      C      C      C      C
-canceled                                | S      S      S      C      C      S      S      -      C      C      C      C      C
-refund_pending                          | S      S      S      S      C      S      S      S      -      Y      Y      Y      Y
-partially_refunded                      | S      S      S      S      S      S      S      S      Y      -      Y      Y      Y
-refunded                                | S      S      S      S      C      S      S      S      C      C      -      C      C
-disputed                                | S      S      S      S      Y      S      S      S      Y      Y      Y      -      Y
-dispute_lost                            | S      S      S      S      S      S      S      S      S      S      C      S      -
+from \\ to                              | act   auth  await sett  succ  fail  exp   canc  rfnd  part  back  disp  lost
+accepted                                | Y     Y     Y     Y     Y     Y     Y     Y     Y     Y     Y     Y     Y
+create sending                          | Y     Y     Y     Y     Y     Y     Y     Y     Y     Y     Y     Y     Y
+create in doubt                         | Y     Y     Y     Y     Y     Y     Y     Y     Y     Y     Y     Y     Y
+requires_action                         | -     Y     S     Y     Y     Y     Y     Y     Y     Y     Y     Y     Y
+requires_capture                        | S     -     S     Y     Y     Y     Y     Y     Y     Y     Y     Y     Y
+processing awaiting_provider            | Y     Y     -     Y     Y     Y     Y     Y     Y     Y     Y     Y     Y
+processing confirming                   | S     S     S     Y     Y     C     C     C     Y     Y     Y     Y     Y
+processing amount_review                | S     S     S     Y     Y     C     C     C     Y     Y     Y     Y     Y
+processing capturing                    | S     S     S     Y     Y     Y     Y     Y     Y     Y     Y     Y     Y
+requires_capture with a capture running | S     S     S     Y     Y     Y     Y     Y     Y     Y     Y     Y     Y
+processing settling                     | S     S     S     -     Y     C     S     C     Y     Y     Y     Y     Y
+succeeded                               | S     S     S     S     -     S     S     S     Y     Y     Y     Y     Y
+failed                                  | S     C     S     C     C     -     S     S     C     C     C     C     C
+expired                                 | S     S     S     C     C     S     -     S     C     C     C     C     C
+canceled                                | S     S     S     C     C     S     S     -     C     C     C     C     C
+refund_pending                          | S     S     S     S     C     S     S     S     -     Y     Y     Y     Y
+partially_refunded                      | S     S     S     S     S     S     S     S     Y     -     Y     Y     Y
+refunded                                | S     S     S     S     C     S     S     S     C     C     -     C     C
+disputed                                | S     S     S     S     Y     S     S     S     Y     Y     Y     -     Y
+dispute_lost                            | S     S     S     S     S     S     S     S     S     S     C     S     -
 """
 WORDS = {
     "act": ("pending", {"pay_code": {"3ds_url": "https://3ds.example/x"}}),
@@ -41,10 +41,10 @@ WORDS = {
     "await": ("pending", {}),
     "sett": ("waiting", {}),
     "succ": ("received", {}),
-    "failed": ("failed", {}),
+    "fail": ("failed", {}),
     "exp": ("expired", {}),
     "canc": ("canceled", {}),
-    "refund": ("return_pending", {}),
+    "rfnd": ("return_pending", {}),
     "part": ("partially_refunded", {}),
     "back": ("return_received", {}),
     "disp": ("in_dispute", {}),
@@ -56,10 +56,10 @@ REACHED = {
     "await": Status.PROCESSING,
     "sett": Status.PROCESSING,
     "succ": Status.SUCCEEDED,
-    "failed": Status.FAILED,
+    "fail": Status.FAILED,
     "exp": Status.EXPIRED,
     "canc": Status.CANCELED,
-    "refund": Status.REFUND_PENDING,
+    "rfnd": Status.REFUND_PENDING,
     "part": Status.PARTIALLY_REFUNDED,
     "back": Status.REFUNDED,
     "disp": Status.DISPUTED,
@@ -148,7 +148,7 @@ def test_a_cell_that_needs_confirming_is_applied_with_a_review_where_no_read_exi
 
 
 @pytest.mark.parametrize(
-    ("row", "column"), [("failed", "succ"), ("expired", "succ"), ("expired", "sett"), ("canceled", "refund")]
+    ("row", "column"), [("failed", "succ"), ("expired", "succ"), ("expired", "sett"), ("canceled", "rfnd")]
 )
 def test_t45_money_after_a_final_status_is_taken_and_flagged(row, column):
     after = told(standing(row), column, Source.READ)
@@ -163,7 +163,7 @@ def test_a_sighting_before_anything_was_sent_proves_that_a_mark_was_lost():
     assert Review.UNEXPECTED_OBSERVATION not in told(standing("create sending"), "auth", Source.WEBHOOK).review
 
 
-@pytest.mark.parametrize("column", ["refund", "part"])
+@pytest.mark.parametrize("column", ["rfnd", "part"])
 def test_t22_after_a_whole_refund_only_an_unknown_sum_lets_another_one_begin(column):
     known = replace(standing("refunded"), review=())
     after = told(known, column, Source.READ)
