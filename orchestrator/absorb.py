@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from orchestrator.flows import FLOWS
 from orchestrator.observation import Observation, ReplySeen, WebhookSeen, decode_observation
@@ -78,6 +78,11 @@ def _applied(payment: Payment, seen: Observation, *, policy: Policy, now_ms: int
 
 def _parsed(body: str) -> object:
     try:
-        return json.loads(body, parse_float=Decimal)
-    except (ValueError, RecursionError):
+        return json.loads(body, parse_float=Decimal, parse_constant=_no_constant)
+    except (ValueError, ArithmeticError, RecursionError):
         return None
+
+
+def _no_constant(name: str) -> NoReturn:
+    message = f"{name} is not JSON"
+    raise ValueError(message)

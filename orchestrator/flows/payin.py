@@ -45,7 +45,7 @@ def create_request(payment: Payment, notification: Notification) -> ProviderRequ
     body: dict[str, object] = {
         "currency": payment.currency,
         "gst": bool(method.get("gst")),
-        "name": customer.get("name") or f"{customer.get('first_name')} {customer.get('last_name')}",
+        "name": _name(customer),
         "email": customer["email"],
         "external_id": payment.key.intent_id,
         "description": payment.terms["description"],
@@ -118,6 +118,12 @@ def interpret(
         paid_minor=amounts.paid_minor,
         expires_at_ms=time_ms(found.get("expired_at")),
     )
+
+
+def _name(customer: Mapping[str, Any]) -> str:
+    """`name`, else what there is of first and last name."""
+    parts = [part for part in (customer.get("first_name"), customer.get("last_name")) if part]
+    return customer.get("name") or " ".join(parts)
 
 
 def _target(payment: Payment, word: str, action: Mapping[str, Any] | None) -> Target | None:

@@ -34,6 +34,8 @@ _BANK_KEYS = (
     "expired_timestamp",
 )
 _BANK_PROOF = frozenset({"account_number", "virtual_account_number", "bank_name", "reference_number"})
+_ID_BITS_MAX = 256
+_OPAQUE_DEPTH_MAX = 16
 
 
 def unwrap(body: object) -> Mapping[str, Any] | None:
@@ -44,10 +46,10 @@ def unwrap(body: object) -> Mapping[str, Any] | None:
 
 
 def text(value: object) -> str | None:
-    """A non-empty string, or an integer id written as one (D-17); anything else is absent."""
+    """A non-empty string that can be stored, or an integer id written as one (D-17); anything else is absent."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value.strip() or None if isinstance(value, str) else None
+        return str(value) if value.bit_length() <= _ID_BITS_MAX else None
+    return _storable(value.strip()) or None if isinstance(value, str) else None
 
 
 def status_word(value: object) -> str | None:
@@ -128,12 +130,14 @@ def next_action(pay_code: object, *, allow_http: bool) -> Mapping[str, Any] | No
     if not isinstance(pay_code, dict):
         return None
     for key, purpose in _URL_KEYS.items():
-        if text(pay_code.get(key)):
-            return _redirect(pay_code[key], purpose, allow_http=allow_http)
+        action = _redirect(pay_code.get(key), purpose, allow_http=allow_http)
+        if action:
+            return action
     for key, kind in _SHOWN_KEYS.items():
-        if text(pay_code.get(key)):
-            return {"type": kind, key: pay_code[key]}
-    return _bank_details(pay_code) or _opaque(pay_code)
+        shown = text(pay_code.get(key))
+        if shown:
+            return {"type": kind, key: shown}
+    return _bank_details(pay_code) or _opaque(pay_code, allow_http=allow_http)
 
 
 def failure(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -158,13 +162,33 @@ def _redirect(url: object, purpose: str, *, allow_http: bool) -> Mapping[str, An
 def _bank_details(pay_code: Mapping[str, Any]) -> Mapping[str, Any] | None:
     nested = pay_code.get("bank_information")
     source = nested if isinstance(nested, dict) else pay_code
-    details = {key: source[key] for key in _BANK_KEYS if text(source.get(key))}
+    details = {key: shown for key in _BANK_KEYS if (shown := text(source.get(key)))}
     return {"type": "show_bank_details", **details} if _BANK_PROOF & details.keys() else None
 
 
-def _opaque(pay_code: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _opaque(pay_code: Mapping[str, Any], *, allow_http: bool) -> Mapping[str, Any] | None:
+    """A shape that nobody documents is passed on, but never with an address of another scheme."""
     if not any(key not in {"message", "error_code", "error_message"} and pay_code[key] for key in pay_code):
         return None
-    if any(key.endswith("url") for key in pay_code):
+    addresses = (value for key, value in pay_code.items() if key.endswith("url") and value)
+    if not all(_redirect(address, "", allow_http=allow_http) for address in addresses):
         return None
-    return {"type": "opaque", "pay_code": dict(pay_code)}
+    return {"type": "opaque", "pay_code": _plain(pay_code, _OPAQUE_DEPTH_MAX)}
+
+
+def _plain(value: object, depth_left: int) -> object:
+    """JSON that every reader takes: decimals as text with their digits, what is nested too deep left out."""
+    if depth_left == 0:
+        return None
+    if isinstance(value, dict):
+        return {_storable(str(key)): _plain(item, depth_left - 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item, depth_left - 1) for item in value]
+    if isinstance(value, bool) or value is None:
+        return value
+    return text(value) if isinstance(value, str | int) else str(value)
+
+
+def _storable(value: str) -> str:
+    """The text without halves of characters, which cannot be encoded."""
+    return value.encode("utf-8", "replace").decode()
