@@ -94,6 +94,11 @@ class Payment:
     look_wanted: int | None = None  # something was said that only a read can confirm; how many were made for it
 
     @property
+    def credentials(self) -> str:
+        """The name of the credential set that created the payment; its reads must use the same (T-39)."""
+        return self.key.merchant
+
+    @property
     def create(self) -> Operation:
         """The operation every payment begins with."""
         return self.operations[CREATE]

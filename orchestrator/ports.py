@@ -226,6 +226,7 @@ class ProviderRequest:
     method: str  # GET | POST
     path: str  # starts with /v1 or /v2; the adapter joins it to <base>/api
     query: tuple[tuple[str, str], ...] = ()
+    needs_access_token: bool = False  # the header `access-token` instead of app-id and secret-key (T-03)
     # JSON: str, bool, int, Decimal, None, mappings, sequences; no float
     body: Mapping[str, object] | None = None
 

@@ -41,6 +41,7 @@ class Target:
     column: Stage
     status: Status
     reason: Reason | None = None
+    ends_action: bool = False  # money is in, though the provider still says pending: nothing is left to do
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

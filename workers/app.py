@@ -73,7 +73,10 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
         "socket_keepalive": True,
         "health_check_interval": 25,
         "max_connections": 64,
-        "global_keyprefix": settings.namespace,
+        # The names of queues carry the namespace already, so that any Celery client finds them; these do not.
+        "unacked_key": f"{settings.namespace}unacked",
+        "unacked_index_key": f"{settings.namespace}unacked_index",
+        "unacked_mutex_key": f"{settings.namespace}unacked_mutex",
     }
 
 

@@ -34,7 +34,7 @@ def create_request(payment: Payment, notification: Notification) -> ProviderRequ
     method = terms_of(payment)
     return ProviderRequest(
         operation=CREATE,
-        credentials=payment.key.merchant,
+        credentials=payment.credentials,
         method="POST",
         path="/v2/cards/create_payment",
         body={
@@ -52,7 +52,7 @@ def capture_request(payment: Payment) -> ProviderRequest:
     """`POST /v2/cards/capture_payment`: full only, once only, from authorised only (T-37)."""
     return ProviderRequest(
         operation=CAPTURE,
-        credentials=payment.key.merchant,
+        credentials=payment.credentials,
         method="POST",
         path="/v2/cards/capture_payment",
         body={"uuid": bare_reference(payment.reference)},
@@ -63,7 +63,7 @@ def card_read_request(payment: Payment) -> ProviderRequest:
     """`GET /v2/cards/payments/<uuid>`."""
     return ProviderRequest(
         operation="read",
-        credentials=payment.key.merchant,
+        credentials=payment.credentials,
         method="GET",
         path=f"/v2/cards/payments/{bare_reference(payment.reference)}",
     )
@@ -74,7 +74,7 @@ def list_request(payment: Payment, from_ms: int, to_ms: int, page: int) -> Provi
     start, end = (datetime.fromtimestamp(ms // 1000, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S") for ms in (from_ms, to_ms))
     return ProviderRequest(
         operation="list",
-        credentials=payment.key.merchant,
+        credentials=payment.credentials,
         method="GET",
         path="/v2/cards/payments",
         query=(("start_date", start), ("end_date", end), ("page", str(page)), ("per_page", "20")),

@@ -51,6 +51,14 @@ class Flow:
     capture: Callable[[Payment], ProviderRequest] | None = None
     reads: tuple[Callable[[Payment], ProviderRequest], ...] = ()
     scan: Scan | None = None
+    lapses_by_our_clock: bool = False  # the provider never says that an unpaid one expired (T-20)
+
+
+def full_name(payment: Payment) -> str:
+    """The customer's name, else what there is of first and last name; a name is never split."""
+    customer = payment.terms["customer"]
+    parts = [part for part in (customer.get("first_name"), customer.get("last_name")) if part]
+    return customer.get("name") or " ".join(parts)
 
 
 def terms_of(payment: Payment) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.flows.common import Flow, Notification, Scan, terms_of
+from orchestrator.flows.common import Flow, Notification, Scan, full_name, terms_of
 from orchestrator.flows.methods import PAYIN_METHODS
 from orchestrator.flows.provider_object import (
     amounts_in,
@@ -45,7 +45,7 @@ def create_request(payment: Payment, notification: Notification) -> ProviderRequ
     body: dict[str, object] = {
         "currency": payment.currency,
         "gst": bool(method.get("gst")),
-        "name": _name(customer),
+        "name": full_name(payment),
         "email": customer["email"],
         "external_id": payment.key.intent_id,
         "description": payment.terms["description"],
@@ -58,7 +58,7 @@ def create_request(payment: Payment, notification: Notification) -> ProviderRequ
     if payment.expires_at_ms is not None:
         body["expired_at"] = _provider_time(payment.expires_at_ms)
     return ProviderRequest(
-        operation=CREATE, credentials=payment.key.merchant, method="POST", path="/v2/payins", body=body
+        operation=CREATE, credentials=payment.credentials, method="POST", path="/v2/payins", body=body
     )
 
 
@@ -66,7 +66,7 @@ def detail_request(payment: Payment) -> ProviderRequest:
     """`GET /v2/payins/detail?uuid=`; the uuid is always sent."""
     return ProviderRequest(
         operation="read",
-        credentials=payment.key.merchant,
+        credentials=payment.credentials,
         method="GET",
         path="/v2/payins/detail",
         query=(("uuid", bare_reference(payment.reference) or ""),),
@@ -77,7 +77,7 @@ def list_request(payment: Payment, from_ms: int, to_ms: int, page: int) -> Provi
     """`GET /v2/payins/all`, a page of the payins of a period (no filter by our id exists)."""
     return ProviderRequest(
         operation="list",
-        credentials=payment.key.merchant,
+        credentials=payment.credentials,
         method="GET",
         path="/v2/payins/all",
         query=(
@@ -118,12 +118,6 @@ def interpret(
         paid_minor=amounts.paid_minor,
         expires_at_ms=time_ms(found.get("expired_at")),
     )
-
-
-def _name(customer: Mapping[str, Any]) -> str:
-    """`name`, else what there is of first and last name."""
-    parts = [part for part in (customer.get("first_name"), customer.get("last_name")) if part]
-    return customer.get("name") or " ".join(parts)
 
 
 def _target(payment: Payment, word: str, action: Mapping[str, Any] | None) -> Target | None:

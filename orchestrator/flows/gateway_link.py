@@ -1,0 +1,113 @@
+"""Payment gateway link: provider page *Create Payment Gateway Link*, contract 1.1 and 3.3."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.flows.common import Flow, Notification, terms_of
+from orchestrator.flows.provider_object import (
+    amounts_in,
+    major_reader,
+    next_action,
+    status_word,
+    text,
+    unwrap,
+)
+from orchestrator.money import EXPONENTS, to_major
+from orchestrator.payment import CREATE, Payment
+from orchestrator.ports import ProviderRequest
+from orchestrator.sighting import REFUND_FELL_THROUGH, REQUIRES_ACTION, TARGETS, Sighting, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CURRENCY = "AUD"  # the page has no currency field
+_ADDRESS_FIELDS = (
+    "first_name",
+    "last_name",
+    "phone",
+    "email",
+    "company",
+    "country_code",
+    "state",
+    "postal_code",
+    "city",
+    "address",
+)
+
+
+def create_request(payment: Payment, notification: Notification) -> ProviderRequest:
+    """`POST /v1/payment_gateways/create_payment`: our id is `order_id`, the only reference there is."""
+    method = terms_of(payment)
+    billing = _address(payment.terms["customer"])
+    return ProviderRequest(
+        operation=CREATE,
+        credentials=payment.credentials,
+        method="POST",
+        path="/v1/payment_gateways/create_payment",
+        needs_access_token=True,
+        body={
+            "order_id": payment.key.intent_id,
+            "amount": to_major(payment.amount_minor or 0, payment.currency),
+            "description": payment.terms["description"],
+            "order_success_url": method["success_url"],
+            "payment_gateway_notification": notification.body(),
+            "order_details": {
+                "billing_details": billing,
+                "shipping_details": _address(method["shipping"]) if method.get("shipping") else billing,
+                "items": [_item(item, payment.currency) for item in method.get("items", ())],
+            },
+        },
+    )
+
+
+def interpret(
+    payment: Payment, body: object, *, source: Source, operation: str | None = None, allow_http: bool = False
+) -> Sighting:
+    """A gateway object as a sighting: the reply to the create has a link and no status, a webhook a status."""
+    found = unwrap(body)
+    reference = text(found.get("payment_id")) if found else None
+    if found is None or reference is None:
+        return Sighting(source=source, usable=False, operation=operation)
+    word = status_word(found.get("status"))
+    action = next_action({"redirect_url": found.get("redirect_url")}, allow_http=allow_http)
+    is_link = word is None and operation == CREATE and action is not None
+    if word is None and not is_link:
+        return Sighting(source=source, usable=False, operation=operation)
+    amounts = amounts_in(payment, found, read=major_reader(payment.currency))
+    return Sighting(
+        source=source,
+        usable=True,
+        operation=operation,
+        reference=f"gw:{reference}",
+        external_id=text(found.get("order_id")),
+        provider_status=word,
+        target=REQUIRES_ACTION if is_link or word == "pending" else TARGETS.get(word or ""),
+        refund_fell_through=word in REFUND_FELL_THROUGH,
+        next_action=action,
+        amount=amounts.check,
+        total_minor=amounts.total_minor,
+        paid_minor=amounts.paid_minor,
+    )
+
+
+def _address(person: Mapping[str, Any]) -> dict[str, object]:
+    return {name: person[name] for name in _ADDRESS_FIELDS if person.get(name)}
+
+
+def _item(item: Mapping[str, Any], currency: str) -> dict[str, object]:
+    """Quantity and price are strings in this flow alone."""
+    price = Decimal(item["price_minor"]).scaleb(-EXPONENTS[currency])
+    optional = {name: item[name] for name in ("variant_id", "image_url") if item.get(name)}
+    return {
+        "id": item["id"],
+        "name": item["name"],
+        "quantity": str(item["quantity"]),
+        "price": format(price, "f"),
+        "enable_cashback": item["enable_cashback"],
+        **optional,
+    }
+
+
+GATEWAY_LINK = Flow(name="gateway_link", create=create_request, interpret=interpret, lapses_by_our_clock=True)
