@@ -107,6 +107,17 @@ def _checked(payment: Payment, amount: int | None, total: int | None) -> AmountC
     return AmountCheck.OK if abs(total * 10 - exact) < 10 else AmountCheck.MISMATCH
 
 
+def refunded_in(body: Mapping[str, Any], *, read: Callable[[object], int]) -> int | None:
+    """The sum that was returned, where `refund_information` names one in this unit (T-27)."""
+    information = body.get("refund_information")
+    if not isinstance(information, dict) or information.get("refund_amount") is None:
+        return None
+    try:
+        return read(information["refund_amount"])
+    except AmountError:
+        return None
+
+
 def major_reader(currency: str) -> Callable[[object], int]:
     """Reads numbers in major units."""
     return lambda value: from_major(value, currency)
