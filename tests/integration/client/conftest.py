@@ -2,16 +2,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import amqp
 import pytest
 import redis
-from kombu import Connection
 
 from orchestrator.adapters import topology
+from orchestrator.adapters.amqp_connection import open_connection
 from tests.integration.client.log import Log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import amqp
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def log(server, namespace) -> Log:
 @pytest.fixture
 def channel(amqp_url) -> Iterator[amqp.Channel]:
     """A raw channel, to see what the broker has."""
-    connection = Connection(amqp_url).transport.establish_connection()
+    connection = open_connection(amqp_url)
     yield connection.channel()
     connection.close()
 

@@ -9,6 +9,7 @@ import pytest
 from amqp import Message
 
 from orchestrator.client import AsyncIntentClient, IntentClient, NotConfirmedError, NotSetUpError, UnsupportedUrlError
+from orchestrator.client.amqp_way import AmqpWay
 from tests.integration.client.log import event
 
 
@@ -24,6 +25,11 @@ def publish(channel, namespace, sent):
     data = sent["data"]
     key = f"payment.{data['merchant']}.{data['flow']}.{data['status']}"
     channel.basic_publish(Message(json.dumps(sent)), f"{namespace}payments.events", key)
+
+
+def cut(connection):
+    """As a firewall does that forgets a connection."""
+    connection.sock.shutdown(2)
 
 
 def test_an_intent_is_in_the_queue_persistently_when_submit_returns(amqp_url, set_up, channel):
@@ -84,7 +90,8 @@ def test_a_queue_that_refuses_is_told_as_not_confirmed(amqp_url, namespace, chan
 def test_a_connection_that_was_cut_while_it_rested_is_opened_anew(amqp_url, set_up, channel):
     with IntentClient(amqp_url, namespace=set_up) as client:
         client.submit({"intent_id": "ord-1"})
-        client._way._connection.sock.shutdown(2)
+        assert isinstance(client._way, AmqpWay)
+        cut(client._way._connection)
         client.submit({"intent_id": "ord-2"})
     assert [json.loads(message.body)["intent_id"] for message in taken(channel, set_up)] == ["ord-1", "ord-2"]
 
@@ -114,7 +121,8 @@ def test_events_since_listen_are_kept_for_the_wait(amqp_url, set_up, channel):
 def test_a_listener_that_lost_its_connection_hears_again(amqp_url, set_up, channel):
     with IntentClient(amqp_url, namespace=set_up) as client:
         client.listen()
-        client._way._listener._connection.sock.shutdown(2)
+        assert isinstance(client._way, AmqpWay)
+        cut(client._way._listener._connection)
         stop = threading.Event()
 
         def repeat() -> None:

@@ -136,7 +136,7 @@ def test_a_wait_that_nothing_ends_times_out_in_time(client, log):
     log.set_up()
     log.append("ord-1", 1, "accepted")
     log.append("ord-2", 1, "succeeded")
-    with pytest.raises(TimeoutError, match="default/ord-1: no event met 'final' within 0.3 s"):
+    with pytest.raises(TimeoutError, match=r"default/ord-1: no event met 'final' within 0\.3 s"):
         client.wait("default", "ord-1", until="final", timeout=0.3)
 
 
