@@ -39,7 +39,7 @@ def decode(body: bytes) -> Payment:
             message = "the stored payment has a schema that this version does not know"
             raise StoreCorruptError(message)
         return Payment(**{name: _READERS.get(name, _same)(value) for name, value in flat.items()})
-    except (zlib.error, ValueError, TypeError, KeyError) as error:
+    except (zlib.error, ValueError, TypeError, KeyError, AttributeError) as error:
         message = f"the stored payment cannot be read: {type(error).__name__}"
         raise StoreCorruptError(message) from error
 

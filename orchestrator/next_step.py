@@ -74,7 +74,7 @@ def _create(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
 def _too_late_to_send(payment: Payment, policy: Policy, now_ms: int) -> bool:
     """The deadline is never moved: what would lapse in the customer's hands is not sent (interface 1)."""
     left = policy.min_left_at_send_ms.get(payment.flow, 0)
-    lapses = payment.expires_at_ms is not None and payment.expires_at_ms - now_ms <= left
+    lapses = payment.expires_at_ms is not None and payment.expires_at_ms - now_ms < left
     return lapses or now_ms > payment.send_before_ms
 
 

@@ -77,11 +77,11 @@ def test_d06_a_payin_is_asked_for_in_major_units_with_its_id_and_webhook():
 
 
 @pytest.mark.parametrize(
-    ("currency", "amount_minor", "sent"), [("VND", 1_000_000, 1_000_000), ("CAD", 10_000, 100), ("JPY", 500, 500)]
+    ("currency", "amount_minor", "written"), [("VND", 1_000_000, 1_000_000), ("CAD", 10_000, 100), ("JPY", 500, 500)]
 )
-def test_t07_whole_amounts_are_sent_as_integers(currency, amount_minor, sent):
+def test_t07_whole_amounts_are_sent_as_integers(currency, amount_minor, written):
     body = sent(accepted(payin_intent(currency=currency, amount_minor=amount_minor)))
-    assert (type(body["amount"]), body["amount"]) == (int, sent)
+    assert (type(body["amount"]), body["amount"]) == (int, written)
 
 
 @pytest.mark.parametrize(
