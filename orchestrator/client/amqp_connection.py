@@ -15,11 +15,11 @@ LOST: tuple[type[Exception], ...] = (OSError, amqp.exceptions.AMQPError, Attribu
 _kombu: Any = importlib.import_module("kombu")
 
 
-def connect(url: str, *, heartbeat_s: int = 0) -> Any:
+def connect(url: str) -> Any:
     """Connect once; for `amqps://` the certificate must be trusted and bear the host's name. Raises LOST."""
     parts = urlsplit(url)
     tls = {"server_hostname": parts.hostname} if parts.scheme == "amqps" else False
-    connection = _kombu.Connection(url, connect_timeout=CONNECT_TIMEOUT_S, heartbeat=heartbeat_s, ssl=tls)
+    connection = _kombu.Connection(url, connect_timeout=CONNECT_TIMEOUT_S, ssl=tls)
     return connection.transport.establish_connection()
 
 

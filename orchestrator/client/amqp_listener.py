@@ -15,7 +15,6 @@ from orchestrator.client.until import Wanted, event_data, key_of
 if TYPE_CHECKING:
     from orchestrator.identity import PaymentKey
 
-HEARTBEAT_S = 30
 SLICE_S = 0.2  # so long one who receives keeps the others from looking
 RECONNECT_S = 0.5
 PAYMENTS_MAX = 10_000  # whose events are kept
@@ -24,7 +23,10 @@ QUEUE_MAX = 100_000  # messages in the broker while nobody waits; then the oldes
 
 
 class AmqpListener:
-    """Blocking; threads take turns in slices. A lost connection is mended, with a gap."""
+    """Blocking; threads take turns in slices. A lost connection is mended, with a gap.
+
+    Without heartbeats: between `listen` and `wait` nobody is here to answer them, and the queue must stay.
+    """
 
     def __init__(self, url: str, *, namespace: str) -> None:
         self._url = url
@@ -64,7 +66,6 @@ class AmqpListener:
         with self._lock:
             try:
                 self._open()
-                self._connection.heartbeat_tick()
                 self._connection.drain_events(timeout=min(SLICE_S, at_most_s))
             except TimeoutError:
                 return
@@ -81,7 +82,7 @@ class AmqpListener:
     def _open(self) -> None:
         if self._channel is not None:
             return
-        self._connection = connect(self._url, heartbeat_s=HEARTBEAT_S)
+        self._connection = connect(self._url)
         channel = self._connection.channel()
         arguments = {"x-max-length": QUEUE_MAX, "x-overflow": "drop-head"}
         channel.queue_declare(self._queue, exclusive=True, auto_delete=True, arguments=arguments)

@@ -42,7 +42,8 @@ class AmqpWay:
             try:
                 self._publish(messages)
             except NotConfirmedError:
-                if not is_old:
+                is_lost = self._connection is None
+                if not (is_old and is_lost):
                     raise
                 self._publish(messages)
 

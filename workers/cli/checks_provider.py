@@ -31,7 +31,8 @@ HARMLESS = ProviderRequest(
 def check_provider(settings: Settings) -> list[Finding]:
     """One harmless read with the credentials of merchant `default`."""
     parts = urlsplit(settings.provider_base_url)
-    found = [_answer(asyncio.run(_call(settings)), host=parts.hostname or "")]
+    name = f"{parts.hostname} (over TLS)" if parts.scheme == "https" else str(parts.hostname)
+    found = [_answer(asyncio.run(_call(settings)), host=name)]
     if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
         found.append(
             Finding.warning(CHECK, "is called without TLS: credentials can be read on the way", "use https://")

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import typer
+from redis.exceptions import RedisError
 
 from orchestrator.adapters import topology
 from orchestrator.adapters.redis_connection import connect, unavailable
@@ -72,7 +73,7 @@ async def _group(settings: Settings) -> None:
     client = connect(settings.broker_url)
     try:
         await ensure_group(client, namespace=settings.namespace)
-    except Exception as error:
+    except (RedisError, OSError) as error:
         raise unavailable(error) from error
     finally:
         await client.aclose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from itertools import islice
 from typing import Annotated, Any
 
@@ -39,6 +40,8 @@ def watch(
     Exit status 1 if --timeout passed before --count events came.
     """
     settings = build_settings()
+    # Otherwise the queue would stay behind, and fill.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     shown = 0
     with (
         contextlib.suppress(KeyboardInterrupt),

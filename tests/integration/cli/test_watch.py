@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
 
 import pytest
+import redis
 
 from orchestrator.adapters import topology
 from orchestrator.adapters.amqp_connection import open_connection
@@ -54,7 +56,7 @@ def watching(*arguments):
     command = [sys.executable, "-m", "workers.cli", "watch", *arguments]
     environment = {"PYTHONPATH": ":".join(sys.path)}
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_environment() | environment
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
     )
     try:
         assert process.stderr is not None
@@ -68,10 +70,8 @@ def watching(*arguments):
                 pipe.close()
 
 
-def _environment():
-    import os
-
-    return dict(os.environ)
+def bindings(client):
+    return client.smembers(f"_kombu.binding.{os.environ['PAYORCH_NAMESPACE']}payments.events")
 
 
 def publish(url, namespace):
@@ -111,11 +111,14 @@ def test_json_lines_follow_the_pattern_and_mask_the_address(broker, namespace):
     assert event["data"]["amount_minor"] == 10000
 
 
-def test_control_c_is_the_usual_end(environment):
-    with watching() as process:
-        process.send_signal(signal.SIGINT)
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_control_c_is_the_usual_end_and_leaves_no_queue_behind(environment, end):
+    with redis.Redis.from_url(environment["PAYORCH_REDIS_URL"]) as client, watching() as process:
+        assert len(bindings(client)) == 1
+        process.send_signal(end)
         assert process.wait(10) == 0
         assert process.stderr.read() == ""
+        assert bindings(client) == set()
 
 
 def test_too_few_events_in_time_end_with_1(environment, capsys):
