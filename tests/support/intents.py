@@ -13,20 +13,20 @@ def intent_id(word: str = "ord") -> str:
     return f"{word}-{uuid.uuid4().hex[:12]}"
 
 
-def payin(method: str = "ph_bank_maya_php", **fields: Any) -> dict[str, Any]:
+def payin(name: str = "ph_bank_maya_php", /, **fields: Any) -> dict[str, Any]:
     """A payin: by default one with a redirect."""
-    currency, amount_minor, params = METHODS[method]
+    currency, amount_minor, params = METHODS[name]
     return {
         "intent_id": intent_id("payin"),
         "amount_minor": amount_minor,
         "currency": currency,
         "description": "One order",
         "customer": CUSTOMER,
-        "method": {"payin_method_name": method, "payin_method_params": params},
+        "method": {"payin_method_name": name, "payin_method_params": params},
     } | fields
 
 
-def card(token: str = "tok_canary3ds", **fields: Any) -> dict[str, Any]:
+def card(token: str = "tok_canary3ds", /, **fields: Any) -> dict[str, Any]:
     """A card payment with 3DS and automatic capture, unless the token says otherwise."""
     return {
         "intent_id": intent_id("card"),

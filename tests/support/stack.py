@@ -68,7 +68,7 @@ class Stack:
         self.provider_url = f"http://127.0.0.1:{free_port()}"
         self.desk = ProviderDesk(self.provider_url)
         self.events = EventLogReader(self.valkey.url, namespace=self.namespace)
-        self.redis: Any = redis.Redis.from_url(self.valkey.url, decode_responses=True)
+        self.redis: Any = redis.Redis.from_url(self.valkey.url, decode_responses=True, encoding_errors="replace")
         self._settings = dict(settings or {})
         self.sandbox = self._sandbox(sandbox or {})
         self.web = self._program("web", ["-m", "uvicorn", "workers.web:app", "--factory", "--port", _port(self.web_url)])
