@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from sandbox import deeds, refunds
+from sandbox import deeds, receipts, refunds
 from sandbox.money import decimal_of, minor_of
 from sandbox.payments import Payment
 from sandbox.provider import Provider
@@ -11,8 +11,8 @@ from sandbox.replies import Json, RefusalError
 Action = Callable[[Provider, Payment, Json], None]
 
 
-def _pay(provider: Provider, payment: Payment, body: Json) -> None:
-    deeds.pay(provider, payment, amount_minor=_amount_minor(body, payment))
+def _receive(deed: Callable[..., None]) -> Action:
+    return lambda provider, payment, body: deed(provider, payment, amount_minor=_amount_minor(body, payment))
 
 
 def _confirm_otp(provider: Provider, payment: Payment, body: Json) -> None:
@@ -29,7 +29,11 @@ def _plain(deed: Callable[[Provider, Payment], None]) -> Action:
 
 
 ACTIONS: Mapping[str, Action] = {
-    "pay": _pay,
+    "pay": _receive(receipts.pay),
+    "underpay": _receive(receipts.underpay),
+    "overpay": _receive(receipts.overpay),
+    "unmatched_nonce": _plain(receipts.unmatched_nonce),
+    "complete": _plain(receipts.complete),
     "decline": _plain(deeds.decline),
     "confirm_otp": _confirm_otp,
     "abandon": _plain(deeds.abandon),

@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from sandbox import card_routes, control, payin_routes
+from sandbox import card_routes, contacts, control, link_routes, payid_routes, payin_routes
 from sandbox.clock import Clock
 from sandbox.gate import Gate
 from sandbox.provider import Provider
 from sandbox.replies import RefusalError, refused
 from sandbox.settings import SandboxSettings
+
+AREAS = (payin_routes, card_routes, payid_routes, link_routes, contacts, control)
 
 
 def create_app(settings: SandboxSettings, *, clock: Clock | None = None) -> Starlette:
@@ -24,7 +26,7 @@ def create_app(settings: SandboxSettings, *, clock: Clock | None = None) -> Star
             yield
 
     app = Starlette(
-        routes=[*payin_routes.ROUTES, *card_routes.ROUTES, *control.ROUTES],
+        routes=[route for area in AREAS for route in area.ROUTES],
         middleware=[Middleware(Gate, provider=provider)],
         exception_handlers={RefusalError: refused},
         lifespan=lifespan,

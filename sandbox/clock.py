@@ -34,6 +34,11 @@ class Clock:
         """Return the sandbox seconds since the start."""
         return self._base_s + (self._monotonic() - self._started) * self._speed
 
+    @property
+    def pace(self) -> float:
+        """The sandbox seconds that pass in one wall second; 1 for a clock that stands still and is only pushed."""
+        return self._speed or 1.0
+
     def set_speed(self, speed: float) -> None:
         """Run at another speed from now on."""
         self._base_s, self._started, self._speed = self.elapsed_s(), self._monotonic(), speed

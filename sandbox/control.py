@@ -99,6 +99,11 @@ async def release_webhooks(request: Request) -> Response:
     return answer({"released": provider_of(request).courier.release(backwards=backwards)})
 
 
+async def revoke_tokens(request: Request) -> Response:
+    """Let no access token be accepted any more."""
+    return answer({"revoked": provider_of(request).tokens.revoke_all()})
+
+
 async def advance_clock(request: Request) -> Response:
     """Push the clock on; on return everything that fell due is done."""
     provider = provider_of(request)
@@ -116,6 +121,7 @@ async def _optional_object(request: Request) -> Json:
 def _shown(payment: Payment) -> Json:
     return {
         "uuid": payment.uuid,
+        "id": payment.id,
         "external_id": payment.external_id,
         "app_id": payment.app_id,
         "flow": payment.flow,
@@ -154,5 +160,6 @@ ROUTES = [
     Route("/_sandbox/faults", add_fault, methods=["POST"]),
     Route("/_sandbox/faults", clear_faults, methods=["DELETE"]),
     Route("/_sandbox/webhooks/release", release_webhooks, methods=["POST"]),
+    Route("/_sandbox/tokens/revoke", revoke_tokens, methods=["POST"]),
     Route("/_sandbox/clock", advance_clock, methods=["POST"]),
 ]

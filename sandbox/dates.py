@@ -44,5 +44,10 @@ def with_z(moment: datetime | None) -> str:
     return f"{_thousandths(moment)}Z" if moment else ""
 
 
+def in_whole_seconds(moment: datetime | None) -> str:
+    """Write `2024-12-31T23:59:59Z`, as in the v1 pages; empty for no date."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else ""
+
+
 def _thousandths(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]

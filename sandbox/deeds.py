@@ -9,30 +9,15 @@ from sandbox.payments import IllegalMoveError, Payment
 from sandbox.provider import Provider
 from sandbox.replies import unprocessable
 
-PAYABLE = frozenset({"pending", "expired", "failed"})  # money may come late
 WRONG_CODE = "000000"
 DECLINED = {"error_code": "issuer_declined", "error_message": "The card was declined by its issuer."}
 
 
-def pay(provider: Provider, payment: Payment, *, amount_minor: int | None = None) -> None:
-    """Let the customer pay a payin, or pass the card's 3-D Secure check.
-
-    A payin is received at once or waits `payin_settle_s`; a card payment is only authorised.
-    """
-    if payment.flow == "card":
-        payment.move("authorised")
-        provider.done("authorise", payment)
-        return
-    if payment.stage == "authorize_otp":
-        raise IllegalMoveError("without its one-time code", "paid")
-    if payment.status not in PAYABLE:
-        raise IllegalMoveError(payment.status, "paid")
-    settle_s = provider.settings.payin_settle_s
-    payment.move("waiting" if settle_s else "received")
-    payment.paid_minor = payment.total_minor if amount_minor is None else amount_minor
-    provider.done("pay", payment, amount_minor=payment.paid_minor)
-    if settle_s:
-        settle_later(provider, payment, settle_s)
+def authorise(provider: Provider, payment: Payment) -> None:
+    """Let the card's holder pass 3-D Secure; the money stays reserved until it is captured or a week is over."""
+    payment.move("authorised")
+    provider.done("authorise", payment)
+    expire_later(provider, payment, "authorised", provider.settings.authorisation_s)
 
 
 def capture(provider: Provider, payment: Payment) -> None:
@@ -40,7 +25,7 @@ def capture(provider: Provider, payment: Payment) -> None:
     if payment.status != "authorised" or payment.captured:
         raise unprocessable(message="Payment cannot be captured.")
     payment.move("waiting")
-    payment.captured, payment.paid_minor = True, payment.total_minor
+    payment.captured, payment.paid_minor, payment.paid_at = True, payment.total_minor, provider.clock.now()
     provider.done("capture", payment)
     settle_later(provider, payment, provider.settings.settle_s)
 
@@ -59,7 +44,9 @@ def settle_later(provider: Provider, payment: Payment, delay_s: float) -> None:
 
 
 def decline(provider: Provider, payment: Payment) -> None:
-    """Let the payment fail; a card tells why in its pay code."""
+    """Let the payment fail; a card tells why in its pay code. A PayID cannot fail: it has no such status."""
+    if payment.flow == "payid":
+        raise IllegalMoveError(payment.status, "failed")
     payment.move("failed")
     if payment.flow == "card":
         payment.pay_code = dict(DECLINED)
@@ -77,6 +64,11 @@ def expire(provider: Provider, payment: Payment) -> None:
     """Let the time to pay run out now."""
     payment.move("expired")
     provider.done("expire", payment)
+
+
+def expire_later(provider: Provider, payment: Payment, status: str, delay_s: float) -> None:
+    """Let the payment expire after `delay_s` sandbox seconds, if its status is still `status` then."""
+    provider.schedule.after(delay_s, partial(_expiry_due, provider, payment, status))
 
 
 def deliver_pay_code(provider: Provider, payment: Payment) -> None:
@@ -115,16 +107,20 @@ def lose_dispute(provider: Provider, payment: Payment) -> None:
 
 def make_pay_code(provider: Provider, payment: Payment) -> pay_codes.PayCode:
     """Make what the customer needs in order to pay this payment."""
-    maker = pay_codes.MAKERS["three_ds" if payment.flow == "card" else METHODS[payment.method].pays_by]
-    return maker(
+    return pay_codes.MAKERS[_way_to_pay(payment)](
         pay_codes.Invoice(
             uuid=payment.uuid,
             currency=payment.currency,
             total=str(major_of(payment.total_minor, payment.currency)),
             expires_at=payment.expires_at,
             public_url=provider.settings.public_url,
+            token=payment.link_token,
         )
     )
+
+
+def _way_to_pay(payment: Payment) -> str:
+    return {"card": "three_ds", "gateway_link": "checkout"}.get(payment.flow) or METHODS[payment.method].pays_by
 
 
 def _decide(provider: Provider, payment: Payment, status: str, kind: str) -> None:
@@ -137,3 +133,8 @@ def _decide(provider: Provider, payment: Payment, status: str, kind: str) -> Non
 async def _settlement_due(provider: Provider, payment: Payment) -> None:
     if payment.status == "waiting":
         settle(provider, payment)
+
+
+async def _expiry_due(provider: Provider, payment: Payment, status: str) -> None:
+    if payment.status == status:
+        expire(provider, payment)

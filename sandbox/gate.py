@@ -29,7 +29,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         body = await _read(receive)
-        facts = _facts(scope, body)
+        facts = self._facts(scope, body)
         record = self._provider.ledger.saw(**facts)
         exchange = Exchange(app=self._app, scope=scope, receive=receive, send=send, body=body, record=record)
         fault = self._provider.faults.take(facts, REQUEST_FAULTS)
@@ -39,6 +39,18 @@ class Gate:
             return
         record.fault = fault.name
         await MISHAPS[fault.name](exchange, fault)
+
+    def _facts(self, scope: Scope, body: bytes) -> dict[str, str]:
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        given = {**_query(scope), **_object(body)}
+        path = scope["path"]
+        return {
+            "method": scope["method"],
+            "path": path,
+            "app_id": headers.get("app-id") or self._provider.tokens.holder(headers.get("access-token", "")) or "",
+            "external_id": _first(given, "external_id", "order_id"),
+            "uuid": _first(given, "uuid", "payment_request_id", "id", "payid") or _in_path(path),
+        }
 
 
 async def _read(receive: Receive) -> bytes:
@@ -50,18 +62,16 @@ async def _read(receive: Receive) -> bytes:
     return body
 
 
-def _facts(scope: Scope, body: bytes) -> dict[str, str]:
-    headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
-    query = parse_qs(scope["query_string"].decode("latin-1"))
-    given = _object(body)
-    in_path = scope["path"].rpartition("/payments/")[2] if "/payments/" in scope["path"] else ""
-    return {
-        "method": scope["method"],
-        "path": scope["path"],
-        "app_id": headers.get("app-id", ""),
-        "external_id": str(given.get("external_id") or ""),
-        "uuid": str(given.get("uuid") or query.get("uuid", [in_path])[0]),
-    }
+def _query(scope: Scope) -> Mapping[str, object]:
+    return {key: values[0] for key, values in parse_qs(scope["query_string"].decode("latin-1")).items()}
+
+
+def _first(given: Mapping[str, object], *keys: str) -> str:
+    return next((str(given[key]) for key in keys if given.get(key)), "")
+
+
+def _in_path(path: str) -> str:
+    return path.rpartition("/payments/")[2] if "/payments/" in path else ""
 
 
 def _object(body: bytes) -> Mapping[str, object]:

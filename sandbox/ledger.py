@@ -11,13 +11,14 @@ from sandbox.payments import Payment
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One deed: `amount` in major units as text, `amount_minor` the same in minor units."""
+    """One deed: `amount` in major units as text, `amount_minor` the same in minor units; `id` is the merchant's."""
 
     seq: int
     at: str
     kind: str
     flow: str
     uuid: str
+    id: int | str
     external_id: str
     app_id: str
     amount: str
@@ -59,6 +60,7 @@ class Ledger:
                 kind=kind,
                 flow=payment.flow,
                 uuid=payment.uuid,
+                id=payment.id,
                 external_id=payment.external_id,
                 app_id=payment.app_id,
                 amount=str(major_of(minor, payment.currency)),

@@ -10,6 +10,7 @@ class Method:
 
     `params` holds alternatives, since the pages contradict each other: one full set must be given.
     `pays_by` names a row of `pay_codes.MAKERS`; `late` says that the pay code comes later by webhook.
+    The least and greatest amounts, in major units, are told to who asks and not enforced.
     """
 
     name: str
@@ -21,6 +22,9 @@ class Method:
     stage: str = "normal_stage"
     amount_optional: bool = False
     is_refundable: bool = True
+    require_contact: bool = False
+    min_amount: int | None = None
+    max_amount: int | None = None
 
 
 PAYER = (
@@ -50,6 +54,9 @@ METHODS: Mapping[str, Method] = {
             params=(PAYER, ("callback_url",)),
             late=True,
             is_refundable=False,
+            require_contact=True,
+            min_amount=20,
+            max_amount=10000,
         ),
         Method(name="ph_bank_maya_php", label="PHP Bank Maya", currency="PHP", pays_by="redirect"),
         Method(name="ph_ewallet_gcash_php", label="PHP EWallet GCash", currency="PHP", pays_by="redirect"),

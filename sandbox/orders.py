@@ -28,6 +28,7 @@ class PayinOrder:
     description: str
     notification: Notification
     expires_at: datetime | None
+    return_url: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +41,34 @@ class CardOrder:
     token_type: str
     external_id: str
     return_url: str
+    notification: Notification
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PayidOrder:
+    """A valid create call of a one-time PayID."""
+
+    amount_minor: int
+    gst: bool
+    name: str
+    emails: str
+    description: str
+    prefix: str
+    external_id: str
+    notification: Notification
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkOrder:
+    """A valid create call of a payment gateway link."""
+
+    order_id: str
+    amount_minor: int
+    description: str
+    name: str
+    email: str
+    success_url: str
     notification: Notification
 
 

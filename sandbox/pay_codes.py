@@ -18,16 +18,22 @@ class Invoice:
     total: str
     expires_at: datetime
     public_url: str
+    token: str = ""
+
+
+def pay_page(invoice: Invoice) -> str:
+    """Return the address of the page on which the sandbox lets a person play the customer."""
+    return f"{invoice.public_url.rstrip('/')}/pay/{invoice.uuid}"
 
 
 def redirect(invoice: Invoice) -> PayCode:
     """Send the customer to a page; the detail page calls the same value `redirect_url`."""
-    return {"pay_url": f"{invoice.public_url}/v1/shorted_url?hash={invoice.uuid}"}
+    return {"pay_url": pay_page(invoice)}
 
 
 def payment_url(invoice: Invoice) -> PayCode:
     """Send the customer to the PayID page."""
-    return {"payment_url": f"{invoice.public_url}/payid/{invoice.uuid}"}
+    return {"payment_url": pay_page(invoice)}
 
 
 def qr(invoice: Invoice) -> PayCode:
@@ -67,9 +73,14 @@ def phone(_: Invoice) -> PayCode:
 
 def three_ds(invoice: Invoice) -> PayCode:
     """Send the card's holder to the bank's 3-D Secure page."""
-    return {"3ds_url": f"{invoice.public_url}/3ds/{invoice.uuid}"}
+    return {"3ds_url": pay_page(invoice)}
+
+
+def checkout(invoice: Invoice) -> PayCode:
+    """Send the customer to the hosted checkout; its address carries a token, as the provider's does."""
+    return {"redirect_url": f"{pay_page(invoice)}?payment={invoice.token}"}
 
 
 MAKERS: Mapping[str, Callable[[Invoice], PayCode]] = {
-    maker.__name__: maker for maker in (redirect, payment_url, qr, bank, japanese_bank, phone, three_ds)
+    maker.__name__: maker for maker in (redirect, payment_url, qr, bank, japanese_bank, phone, three_ds, checkout)
 }

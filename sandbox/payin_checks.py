@@ -24,7 +24,7 @@ def check_payin(body: Json, *, now: datetime) -> PayinOrder:
         if not text_of(body, key)
     }
     method = METHODS.get(text_of(body, "payin_method_name"))
-    gst = _gst(body, errors)
+    gst = check_gst(body, errors)
     expires_at = _expiry(body, now, errors)
     notification = check_notification(body, errors, required=True)
     if method is None:
@@ -45,16 +45,19 @@ def check_payin(body: Json, *, now: datetime) -> PayinOrder:
         description=text_of(body, "description"),
         notification=notification,
         expires_at=expires_at,
+        return_url=_return_url(body),
     )
 
 
-def check_notification(body: Json, errors: dict[str, str], *, required: bool) -> Notification:
-    """Read `webhook_notification`; absent is fine, half of it is not where `required`."""
-    given = body.get("webhook_notification")
+def check_notification(
+    body: Json, errors: dict[str, str], *, required: bool, key: str = "webhook_notification"
+) -> Notification:
+    """Read the notification under `key`; absent is fine, half of it is not where `required`."""
+    given = body.get(key)
     if given is None:
         return Notification()
     if not isinstance(given, dict):
-        errors["webhook_notification"] = INVALID
+        errors[key] = INVALID
         return Notification()
     url, header = text_of(given, "endpoint_url"), text_of(given, "authorization_header")
     if url and not url.startswith(("https://", "http://")):
@@ -68,7 +71,8 @@ def check_notification(body: Json, errors: dict[str, str], *, required: bool) ->
     return Notification(endpoint_url=url, authorization_header=header)
 
 
-def _gst(body: Json, errors: dict[str, str]) -> bool:
+def check_gst(body: Json, errors: dict[str, str]) -> bool:
+    """Read `gst`, a boolean or its English word (contract T-08)."""
     raw = body.get("gst")
     if not isinstance(raw, bool | str) or raw not in SWITCHES:
         errors["gst"] = BLANK if raw is None else INVALID
@@ -127,6 +131,12 @@ def _params(body: Json, method: Method, errors: dict[str, str]) -> None:
     lacking = [{name: BLANK for name in names if not _present(params, name)} for names in method.params]
     fewest = min(len(names) for names in lacking)
     errors.update(next(names for names in lacking if len(names) == fewest))
+
+
+def _return_url(body: Json) -> str:
+    """Take `callback_url` for the page that the customer returns to (contract T-33)."""
+    params = body.get("payin_method_params")
+    return text_of(params, "callback_url") if isinstance(params, dict) else ""
 
 
 def _present(params: Json, name: str) -> bool:

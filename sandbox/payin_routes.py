@@ -4,8 +4,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox import deeds, views
+from sandbox import deeds, receipts, views
 from sandbox.access import caller_of, provider_of
+from sandbox.contacts import refuse_stranger
 from sandbox.creation import create_payin
 from sandbox.methods import METHODS
 from sandbox.money import decimal_of, minor_of
@@ -15,25 +16,26 @@ from sandbox.payin_checks import check_payin
 from sandbox.payments import Payment
 from sandbox.refunds import checked_reason, request_refund
 from sandbox.replies import Json, RefusalError, answer, json_object, unprocessable
+from sandbox.settings import SandboxSettings
 
 
 async def create(request: Request) -> Response:
     """Create a payin request."""
     app_id, provider = caller_of(request), provider_of(request)
     order = check_payin(await json_object(request), now=provider.clock.now())
+    refuse_stranger(provider, order, app_id=app_id)
     return answer(views.payin_created(create_payin(provider, order, app_id=app_id), provider.settings), 201)
 
 
 async def detail(request: Request) -> Response:
-    """Read a payin; cards only if the sandbox is set so."""
+    """Read a payin; cards and gateway payments only if the sandbox is set so."""
     app_id, provider = caller_of(request), provider_of(request)
     uuid = request.query_params.get("uuid", "")
     if not uuid:
         raise RefusalError(400, None)
-    known = provider.payments.get(uuid)
-    if known is not None and known.flow == "card" and provider.settings.detail_knows_cards:
-        return answer(views.payin_detail(provider.find(app_id, uuid, flow="card"), provider.settings))
-    return answer(views.payin_detail(provider.find(app_id, uuid, flow="payin"), provider.settings))
+    found = (provider.lookup(app_id, uuid, flow=flow) for flow in _readable(provider.settings))
+    payment = next(filter(None, found), None) or provider.find(app_id, uuid, flow="payin")
+    return answer(views.payin_detail(payment, provider.settings))
 
 
 async def everything(request: Request) -> Response:
@@ -55,7 +57,7 @@ async def simulate(request: Request) -> Response:
         deeds.decline(provider, payment)
     elif text_of(body, "status") == "completed":
         payment.stage = "normal_stage"
-        deeds.pay(provider, payment, amount_minor=amount_minor_of(body, "amount", payment))
+        receipts.pay(provider, payment, amount_minor=amount_minor_of(body, "amount", payment))
     else:
         raise unprocessable(status="is invalid")
     return answer({"status": "ok"})
@@ -76,7 +78,7 @@ async def refund(request: Request) -> Response:
     body = await json_object(request)
     payment = provider.find(app_id, text_of(body, "uuid"), flow="payin")
     reason = checked_reason(text_of(body, "description"))
-    if payment.status != "received" or not payment.is_refundable:
+    if not payment.can_be_refunded:
         raise unprocessable(message="Payment is not refundable.")
     request_refund(provider, payment, amount_minor=amount_minor_of(body, "amount", payment), reason=reason)
     reply = views.payin_created(payment, provider.settings)
@@ -93,16 +95,12 @@ async def method_params(request: Request) -> Response:
     method = METHODS.get(request.query_params.get("payin_method_name", ""))
     if method is None:
         raise unprocessable(payin_method_name="is invalid")
-    fields = dict.fromkeys(method.params[-1], "string:Mandatory")
-    record: Json = {
-        "currency": method.currency,
-        "payin_method_name": method.name,
-        "description": method.label,
-        "payin_method_params": fields,
-        "is_refundable": method.is_refundable,
-        "require_contact": False,
-    }
-    return answer({"record": record})
+    return answer({"record": views.method_record(method)})
+
+
+def _readable(settings: SandboxSettings) -> list[str]:
+    switches = {"payin": True, "card": settings.detail_knows_cards, "gateway_link": settings.detail_knows_links}
+    return [flow for flow, on in switches.items() if on]
 
 
 def amount_minor_of(body: Json, key: str, payment: Payment) -> int | None:

@@ -4,9 +4,10 @@ import secrets
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 ALPHABET = string.ascii_uppercase + string.digits
+PAY_BY_LEAD = timedelta(minutes=1)
 
 MOVES: Mapping[str, frozenset[str]] = {
     "pending": frozenset({"authorised", "waiting", "received", "expired", "failed"}),
@@ -24,6 +25,12 @@ MOVES: Mapping[str, frozenset[str]] = {
     "return_expired": frozenset({"received", "return_pending"}),
     "in_dispute": frozenset({"received", "dispute_lost", "return_pending"}),
     "dispute_lost": frozenset(),
+}
+
+# From where a merchant may ask for a refund over the API; the provider's staff may do more.
+REFUNDABLE: Mapping[str, frozenset[str]] = {
+    "card": frozenset({"waiting", "received", "partially_refunded"}),
+    **dict.fromkeys(("payin", "payid", "gateway_link"), frozenset({"received", "return_received"})),
 }
 
 
@@ -49,10 +56,14 @@ class Delivery:
 
 @dataclass(kw_only=True, slots=True)
 class Payment:
-    """A payin or a card payment; only `Provider` changes it."""
+    """A payment of any flow; only deeds change it.
+
+    `uuid` is the sandbox's own key. Payins and cards show it to the merchant, the v1 flows show `number`.
+    """
 
     uuid: str
     flow: str
+    number: int = 0
     app_id: str
     external_id: str
     currency: str
@@ -66,13 +77,20 @@ class Payment:
     gst: bool = False
     gst_minor: int = 0
     status: str = "pending"
-    stage: str = "normal_stage"
+    stage: str | None = "normal_stage"
     pay_code: dict[str, str] | None = None
+    pay_id: str = ""
+    nonce: str = ""
+    link_token: str = field(default="", repr=False)
+    return_url: str = ""
     token_id: str = ""
     token_type: str = ""
     is_refundable: bool = True
     captured: bool = False
     paid_minor: int = 0
+    paid_at: datetime | None = None
+    refunds: int = 0
+    refund_asked_at: datetime | None = None
     refunding_minor: int = 0
     refunded_minor: int = 0
     refund_reason: str = ""
@@ -86,9 +104,29 @@ class Payment:
         return self.amount_minor + self.gst_minor
 
     @property
+    def id(self) -> int | str:
+        """The id that the merchant sees."""
+        return self.number or self.uuid
+
+    @property
+    def pay_by(self) -> datetime:
+        """The earlier of a PayID's two deadlines (provider page *Create One-Time PayID*)."""
+        return self.expires_at - PAY_BY_LEAD
+
+    @property
+    def due_minor(self) -> int:
+        """What is still to be paid; negative if too much was paid."""
+        return self.total_minor - self.paid_minor
+
+    @property
+    def left_minor(self) -> int:
+        """What was paid and not yet returned."""
+        return self.paid_minor - self.refunded_minor
+
+    @property
     def can_be_refunded(self) -> bool:
-        """Whether a refund may be asked for now."""
-        return self.is_refundable and self.status in {"waiting", "received", "partially_refunded"}
+        """Whether the merchant may ask for a refund now."""
+        return self.is_refundable and self.left_minor > 0 and self.status in REFUNDABLE[self.flow]
 
     def move(self, wanted: str) -> None:
         """Take the status `wanted`; raises IllegalMoveError if the graph has no such way."""

@@ -2,19 +2,28 @@
 
 import asyncio
 import contextlib
+import itertools
+import random
 from collections.abc import AsyncIterator
 
-from sandbox import views
+from sandbox import views, views_v1
 from sandbox.clock import Clock
 from sandbox.faults import Faults
 from sandbox.ledger import Ledger
 from sandbox.payments import Payment
-from sandbox.replies import RefusalError, unprocessable
+from sandbox.replies import Json, RefusalError, unprocessable
 from sandbox.schedule import Schedule
 from sandbox.settings import SandboxSettings
+from sandbox.tokens import Tokens
 from sandbox.webhooks import Courier
 
-WEBHOOK_BODIES = {"payin": views.payin_webhook, "card": views.card_webhook}
+WEBHOOK_BODIES = {
+    "payin": views.payin_webhook,
+    "card": views.card_webhook,
+    "payid": views_v1.payid_object,
+    "gateway_link": views_v1.gateway_webhook,
+}
+NUMBERED = ("payid", "gateway_link")
 
 
 class Provider:
@@ -27,7 +36,13 @@ class Provider:
         self.schedule = Schedule(clock=clock)
         self.faults = Faults()
         self.ledger = Ledger(clock=clock)
+        self.tokens = Tokens(clock=clock)
+        self.contacts: dict[tuple[str, str], Json] = {}
         self.payments: dict[str, Payment] = {}
+        self._known: dict[tuple[str, str], Payment] = {}
+        # Both flows count from one start, so that their numbers overlap as they may at the provider.
+        start = random.randrange(100_000, 900_000)
+        self._numbers = {flow: itertools.count(start) for flow in NUMBERED}
         self.courier = Courier(clock=clock, schedule=self.schedule, faults=self.faults, settings=lambda: self.settings)
 
     @contextlib.asynccontextmanager
@@ -51,6 +66,8 @@ class Provider:
     def admit(self, payment: Payment) -> None:
         """Keep a new payment; this is the moment it is made."""
         self.payments[payment.uuid] = payment
+        for key in filter(None, (str(payment.id), payment.pay_id)):
+            self._known[payment.flow, key] = payment
         self.done("create", payment, announce=False)
 
     def done(
@@ -61,23 +78,33 @@ class Provider:
         if self._is_announced(payment) if announce is None else announce:
             self.courier.announce(payment, WEBHOOK_BODIES[payment.flow](payment, self.settings))
 
-    def find(self, app_id: str, uuid: str, *, flow: str) -> Payment:
-        """Return the app's own payment; refuses any other as if it did not exist."""
-        payment = self.payments.get(uuid)
-        if payment is None or payment.app_id != app_id or payment.flow != flow:
+    def number(self, flow: str) -> int:
+        """Return the next id of a flow that counts its payments."""
+        return next(self._numbers[flow])
+
+    def find(self, app_id: str, key: str, *, flow: str) -> Payment:
+        """Return the app's own payment by the id (or the PayID) the merchant knows; refuses any other."""
+        payment = self.lookup(app_id, key, flow=flow)
+        if payment is None:
             raise RefusalError(self.settings.not_found_status, {"message": "Payment not found."})
         return payment
+
+    def lookup(self, app_id: str, key: str, *, flow: str) -> Payment | None:
+        """Return the app's own payment by the id (or the PayID) the merchant knows; None if there is none."""
+        payment = self._known.get((flow, key))
+        return payment if payment is not None and payment.app_id == app_id else None
 
     def of_app(self, app_id: str, *, flow: str) -> list[Payment]:
         """Return the app's payments of a flow, newest first."""
         return [row for row in reversed(self.payments.values()) if row.app_id == app_id and row.flow == flow]
 
-    def refuse_duplicate(self, app_id: str, external_id: str, *, flow: str) -> None:
+    def refuse_duplicate(self, app_id: str, external_id: str, *, flow: str, field: str = "external_id") -> None:
         """Refuse a second payment of the same external id, if the sandbox is set to be so strict."""
         if not self.settings.unique_external_ids or not external_id:
             return
         if any(payment.external_id == external_id for payment in self.of_app(app_id, flow=flow)):
-            raise unprocessable(external_id="has already been taken")
+            raise unprocessable(**{field: "has already been taken"})
 
     def _is_announced(self, payment: Payment) -> bool:
-        return payment.flow == "card" or payment.status in self.settings.payin_announces
+        announced = {"payin": self.settings.payin_announces, "gateway_link": self.settings.gateway_announces}
+        return payment.flow not in announced or payment.status in announced[payment.flow]

@@ -1,5 +1,6 @@
 """Money on its way back; asking for it is one thing, its arrival another."""
 
+from collections.abc import Callable
 from functools import partial
 
 from sandbox.payments import IllegalMoveError, Payment
@@ -10,15 +11,20 @@ SHORTEST_REASON = 5
 
 
 def request_refund(provider: Provider, payment: Payment, *, amount_minor: int | None, reason: str) -> None:
-    """Ask for a refund, by default of all that is left; it ends after `refund_s` sandbox seconds."""
-    left_minor = payment.paid_minor - payment.refunded_minor
-    wanted_minor = left_minor if amount_minor is None else amount_minor
-    if not 0 < wanted_minor <= left_minor:
+    """Ask for a refund, by default of all that is left.
+
+    It ends after `refund_s` sandbox seconds as the setting `refunds` says, at the latest it lapses after
+    `refund_expiry_s`; with `hang` it waits for that, as where the merchant's balance is too low.
+    """
+    wanted_minor = payment.left_minor if amount_minor is None else amount_minor
+    if not 0 < wanted_minor <= payment.left_minor:
         raise unprocessable(refund_amount="is more than what is left to refund")
     payment.move("return_pending")
+    payment.refunds += 1
+    payment.refund_asked_at = provider.clock.now()
     payment.refunding_minor, payment.refund_reason = wanted_minor, reason
     provider.done("refund", payment, amount_minor=wanted_minor)
-    provider.schedule.after(provider.settings.refund_s, partial(_refund_due, provider, payment))
+    _end_later(provider, payment)
 
 
 def checked_reason(reason: str) -> str:
@@ -70,6 +76,15 @@ def _running(payment: Payment) -> int:
     return payment.refunding_minor
 
 
-async def _refund_due(provider: Provider, payment: Payment) -> None:
-    if payment.status == "return_pending":
-        finish_refund(provider, payment)
+def _end_later(provider: Provider, payment: Payment) -> None:
+    settings = provider.settings
+    end = {"finish": finish_refund, "reject": reject_refund}.get(settings.refunds)
+    if end is not None:
+        provider.schedule.after(settings.refund_s, partial(_due, provider, payment, payment.refunds, end))
+    provider.schedule.after(settings.refund_expiry_s, partial(_due, provider, payment, payment.refunds, expire_refund))
+
+
+async def _due(provider: Provider, payment: Payment, count: int, end: Callable[[Provider, Payment], None]) -> None:
+    """End the refund unless it has ended, also where another one of the same payment runs by now."""
+    if payment.status == "return_pending" and payment.refunds == count:
+        end(provider, payment)

@@ -11,7 +11,7 @@ class SandboxSettingsError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SandboxSettings:
-    """The sandbox's settings; every `_s` but `webhook_timeout_s` is in seconds of the sandbox clock."""
+    """The sandbox's settings; every `_s` but `webhook_timeout_s` and `token_s` is in seconds of the sandbox clock."""
 
     credentials: Mapping[str, str] = field(repr=False)
     speed: float = 1.0
@@ -21,7 +21,11 @@ class SandboxSettings:
     payin_settle_s: float = 0.0
     pay_code_delay_s: float = 60.0
     expiry_s: float = 24 * 3600.0
+    authorisation_s: float = 7 * 24 * 3600.0
     refund_s: float = 24 * 3600.0
+    refund_expiry_s: float = 10 * 24 * 3600.0
+    refunds: str = "finish"
+    token_s: float = 3600.0
     webhook_retry_s: float = 900.0
     webhook_timeout_s: float = 5.0
     auth: str = "require"
@@ -30,7 +34,12 @@ class SandboxSettings:
     card_reply_unit: str = "minor"
     payin_amounts: str = "number"
     detail_knows_cards: bool = False
+    detail_knows_links: bool = False
+    bank_list_knows_payids: bool = False
     unique_external_ids: bool = False
+    require_contact: bool = False
+    gateway: bool = True
+    gateway_announces: tuple[str, ...] = ("received",)
     payin_announces: tuple[str, ...] = ("received", "return_pending", "return_received")
     default_webhook_url: str = ""
     default_webhook_authorization: str = field(default="", repr=False)
@@ -131,7 +140,11 @@ READERS: Mapping[str, Callable[[object], object]] = {
     "payin_settle_s": _number,
     "pay_code_delay_s": _number,
     "expiry_s": _number,
+    "authorisation_s": _number,
     "refund_s": _number,
+    "refund_expiry_s": _number,
+    "refunds": _one_of("finish", "reject", "hang"),
+    "token_s": _number,
     "webhook_retry_s": _number,
     "webhook_timeout_s": _number,
     "auth": _one_of("require", "reject"),
@@ -140,7 +153,12 @@ READERS: Mapping[str, Callable[[object], object]] = {
     "card_reply_unit": _one_of("minor", "major"),
     "payin_amounts": _one_of("number", "string"),
     "detail_knows_cards": _switch,
+    "detail_knows_links": _switch,
+    "bank_list_knows_payids": _switch,
     "unique_external_ids": _switch,
+    "require_contact": _switch,
+    "gateway": _switch,
+    "gateway_announces": _words,
     "payin_announces": _words,
     "default_webhook_url": str,
     "default_webhook_authorization": str,

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from sandbox.dates import with_offset, with_z
+from sandbox.methods import NUMERIC_PARAMS, Method
 from sandbox.money import major_of, with_tail
 from sandbox.payments import Payment
 from sandbox.replies import Json
@@ -59,6 +60,26 @@ def payin_webhook(payment: Payment, _: SandboxSettings) -> Json:
     }
 
 
+def method_record(method: Method) -> Json:
+    """Describe a payin method; the values of its parameters are descriptors, as the provider has them."""
+    fields = {name: f"{'number' if name in NUMERIC_PARAMS else 'string'}:Mandatory" for name in method.params[-1]}
+    return {
+        "currency": method.currency,
+        "symbol": method.currency,
+        "logo": "",
+        "payin_method_name": method.name,
+        "description": method.label,
+        "payin_method_params": fields,
+        "payment_type": "payin",
+        "is_refundable": method.is_refundable,
+        "is_cancellable": False,
+        "require_contact": method.require_contact,
+        "require_kyc": False,
+        "min_amount": method.min_amount,
+        "max_amount": method.max_amount,
+    }
+
+
 def card_object(payment: Payment, settings: SandboxSettings) -> Json:
     """Return the card object of replies and lists; a used 3DS link stays in it."""
     return {
@@ -107,7 +128,7 @@ def card_amount(minor: int, payment: Payment, settings: SandboxSettings) -> str:
 
 def _payin_facts(payment: Payment) -> Json:
     return {
-        "uuid": payment.uuid,
+        "uuid": str(payment.id),
         "name": payment.name,
         "email": payment.email,
         "external_id": payment.external_id,

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.deeds import PAYABLE
 from sandbox.methods import METHODS
 from sandbox.money import EXPONENTS, decimal_of, gst_minor_of, major_of, minor_of
 from sandbox.pay_codes import MAKERS
 from sandbox.payments import MOVES
+from sandbox.receipts import PAYABLE
 
 
 def test_every_status_that_can_be_reached_says_where_it_goes():
