@@ -72,7 +72,9 @@ def list_payments(
     older_than: Annotated[
         str | None, typer.Option("--older-than", metavar="TIME", help="Accepted longer ago: 90s, 10m, 2h, 7d.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = LIMIT,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, help="At most so many, whichever are found first.")
+    ] = LIMIT,
     as_json: AsJson = False,
 ) -> None:
     """Show stored payments, oldest first; with --json one payment a line.

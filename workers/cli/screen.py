@@ -43,11 +43,15 @@ def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         for row in (columns, *cells):
             say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
         return
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*columns, header_style="bold")
+    table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
+    for number, column in enumerate(columns):
+        # What names the row is needed whole, to be copied.
+        table.add_column(column, no_wrap=number == 0, overflow="ignore" if number == 0 else "fold")
     for row in cells:
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)

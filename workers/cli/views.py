@@ -12,7 +12,7 @@ from workers.cli.screen import amount, masked_view, moment, span
 if TYPE_CHECKING:
     from orchestrator.ports import Record
 
-COLUMNS = ("payment", "flow", "status", "amount", "accepted", "in status for", "review")
+COLUMNS = ("payment", "flow", "status", "amount", "accepted", "since", "review")
 
 
 def view_of(record: Record, *, show_action: bool = False) -> dict[str, Any]:

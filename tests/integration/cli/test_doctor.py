@@ -16,11 +16,11 @@ from tests.support.servers import free_port
 
 
 @contextlib.contextmanager
-def sandbox(*arguments):
+def sandbox(*arguments, **variables):
     """`payorch sandbox` as a process of its own, answering."""
     port = free_port()
     command = [sys.executable, "-m", "workers.cli", "sandbox", "--port", str(port), *arguments]
-    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": ":".join(sys.path)})
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": ":".join(sys.path), **variables})
     try:
         deadline_s = time.monotonic() + 20
         while True:
@@ -36,11 +36,16 @@ def sandbox(*arguments):
         process.wait()
 
 
-@pytest.fixture
-def provider(environment, monkeypatch):
-    with sandbox() as (_, port):
-        monkeypatch.setenv("PAYORCH_PROVIDER_BASE_URL", f"http://127.0.0.1:{port}")
+@pytest.fixture(scope="module")
+def provider_port():
+    with sandbox(SANDBOX_APP_ID="app", SANDBOX_SECRET_KEY="hidden-secret") as (_, port):
         yield port
+
+
+@pytest.fixture
+def provider(environment, provider_port, monkeypatch):
+    """The settings lead to a provider that answers."""
+    monkeypatch.setenv("PAYORCH_PROVIDER_BASE_URL", f"http://127.0.0.1:{provider_port}")
 
 
 def found(said, check):
@@ -172,8 +177,9 @@ def test_rabbitmq_is_told_empty_in_order_and_declared_otherwise(payorch, provide
         in_order = payorch("doctor", "--json")
         assert in_order.status == 0
         assert [level for level, _ in found(in_order, "broker")] == ["ok", "warning"]
-        channel.basic_consume(names.intents_queue.name)
+        tag = channel.basic_consume(names.intents_queue.name)
         assert ("ok", "0 intents wait, 1 workers take them") in found(payorch("doctor", "--json"), "broker")
+        channel.basic_cancel(tag)
         channel.queue_delete(names.intents_queue.name)
         channel.queue_declare(names.intents_queue.name, durable=True, auto_delete=False)
         other = payorch("doctor", "--json")

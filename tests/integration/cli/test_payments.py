@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
+import subprocess
+import sys
+
 import pytest
 
 from orchestrator.payment import Operation, OperationState
@@ -90,7 +96,7 @@ def test_list_in_a_pipe_is_plain_text_that_cuts_nothing_off(payorch, shelf):
     header, line = payorch("list").out.splitlines()
     assert header.split()[:3] == ["payment", "flow", "status"]
     assert line.split()[:5] == [f"default/{long_id}", "card", "accepted", "123.45", "AUD"]
-    assert line.endswith("2h             amount_mismatch, stale")
+    assert line.endswith("2h     amount_mismatch, stale")
 
 
 def test_list_says_what_it_leaves_out(payorch, shelf):
@@ -105,3 +111,25 @@ def test_list_says_what_it_leaves_out(payorch, shelf):
     damaged = payorch("list")
     assert (damaged.status, len(damaged.out.splitlines())) == (1, 4)
     assert "1 stored payments cannot be read" in damaged.err
+
+
+def test_list_on_a_terminal_is_a_table_that_names_payments_whole(environment, shelf):
+    shelf.put(intent("x" * 64), review=("amount_mismatch", "stale"))
+    assert "default/" + "x" * 64 in on_a_terminal("list", columns=90)
+
+
+def on_a_terminal(*arguments, columns):
+    """What a command shows where its output is a terminal of this width."""
+    main_end, its_end = pty.openpty()
+    environment = {**os.environ, "PYTHONPATH": ":".join(sys.path), "COLUMNS": str(columns), "TERM": "xterm"}
+    command = [sys.executable, "-m", "workers.cli", *arguments]
+    process = subprocess.Popen(command, stdout=its_end, stderr=subprocess.STDOUT, env=environment)
+    os.close(its_end)
+    shown = b""
+    # Linux says EIO where the other end is closed.
+    with contextlib.suppress(OSError):
+        while part := os.read(main_end, 4096):
+            shown += part
+    os.close(main_end)
+    assert process.wait(10) == 0
+    return shown.decode()
