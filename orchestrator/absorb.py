@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, NoReturn
 
+from orchestrator.commands import obey, parse_command
+from orchestrator.errors import RefusedError
 from orchestrator.flows import FLOWS
-from orchestrator.observation import Observation, ReplySeen, WebhookSeen, decode_observation
+from orchestrator.message import parse_message
+from orchestrator.observation import CommandSeen, ReplySeen, WebhookSeen, decode_observation
 from orchestrator.observe import Belief, observe
 from orchestrator.outcome import after_reply
 from orchestrator.sighting import Sighting, Source
@@ -26,12 +29,14 @@ class Absorbed:
 
     payment: Payment
     source: Source | None = None
+    refused: tuple[tuple[CommandSeen, RefusedError], ...] = ()  # commands that came too late or out of place
     unreadable: int = 0  # observations that no version of ours wrote; passed over, told by the caller
 
 
 def absorb(payment: Payment, waiting: Iterable[bytes], *, policy: Policy, now_ms: int) -> Absorbed:
     """Apply waiting observations in the order they came; one that cannot be read is passed over and counted."""
     source: Source | None = None
+    refused: list[tuple[CommandSeen, RefusedError]] = []
     unreadable = 0
     for stored in waiting:
         try:
@@ -39,8 +44,15 @@ def absorb(payment: Payment, waiting: Iterable[bytes], *, policy: Policy, now_ms
         except (ValueError, KeyError, TypeError):
             unreadable += 1
             continue
+        if isinstance(seen, CommandSeen):
+            try:
+                payment = obey(payment, parse_command(parse_message(seen.body.encode())), now_ms=now_ms)
+                source = Source.COMMAND
+            except RefusedError as error:
+                refused.append((seen, error))
+            continue
         payment, source = _applied(payment, seen, policy=policy, now_ms=now_ms)
-    return Absorbed(payment=payment, source=source, unreadable=unreadable)
+    return Absorbed(payment=payment, source=source, refused=tuple(refused), unreadable=unreadable)
 
 
 def belief_of(payment: Payment, policy: Policy) -> Belief:
@@ -61,7 +73,7 @@ def interpreted(
     )
 
 
-def _applied(payment: Payment, seen: Observation, *, policy: Policy, now_ms: int) -> tuple[Payment, Source]:
+def _applied(payment: Payment, seen: WebhookSeen | ReplySeen, *, policy: Policy, now_ms: int) -> tuple[Payment, Source]:
     belief = belief_of(payment, policy)
     match seen:
         case WebhookSeen():

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.card_numbers import mask_body, mask_text
 from orchestrator.codec import encode
-from orchestrator.errors import RefusedError
-from orchestrator.events import Refused, refusal_event, status_event
-from orchestrator.identity import DEFAULT_MERCHANT, fingerprint
+from orchestrator.commands import Command, parse_command
+from orchestrator.errors import RefusedError, RetryError
+from orchestrator.events import status_event
+from orchestrator.identity import fingerprint
 from orchestrator.intent import PaymentIntent, parse_intent
 from orchestrator.message import parse_message
+from orchestrator.observation import CommandSeen, encode_observation
 from orchestrator.payment import new_payment
-from orchestrator.ports import AcceptOutcome, Record, Refusal
+from orchestrator.ports import AcceptOutcome, NotifyOutcome, Record
+from orchestrator.refuse import Incoming, refuse
 from orchestrator.rules import check_rules
 from orchestrator.sighting import Source
 
 if TYPE_CHECKING:
     from orchestrator.engine import Engine
-
-KEPT_BODY_MAX_BYTES = 1024 * 1024
-_MERCHANT = re.compile(r"[a-z0-9-]{1,32}")
-_INTENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Incoming:
-    """A message as it came off a queue."""
-
-    body: bytes
-    origin: str  # stream | amqp | celery | cli | dead
-    is_command: bool = False
 
 
 async def accept(incoming: Incoming, *, engine: Engine, claim: bool = False) -> Record | None:
@@ -47,7 +34,8 @@ async def accept(incoming: Incoming, *, engine: Engine, claim: bool = False) -> 
     try:
         message = parse_message(incoming.body)
         if incoming.is_command:
-            raise RefusedError("unsupported_command", "Commands are not available in this version.", field="command")
+            await _keep(parse_command(message), incoming, engine=engine)
+            return None
         intent = parse_intent(message)
         return await _stored(intent, fingerprint(message), engine=engine, claim=claim)
     except RefusedError as refused:
@@ -94,44 +82,14 @@ async def _stored(intent: PaymentIntent, print_: str, *, engine: Engine, claim: 
     )
 
 
-async def refuse(incoming: Incoming, refused: RefusedError, message: dict[str, Any], *, engine: Engine) -> None:
-    """Keep one dead letter and publish one event for a message that cannot be accepted, however often it comes."""
-    now_ms = engine.clock.now_ms()
-    known = Refused(
-        code=refused.code,
-        message=mask_text(refused.message),
-        field=mask_text(refused.field) if refused.field else None,
-        body=incoming.body,
-        merchant=_readable(message.get("merchant", DEFAULT_MERCHANT), _MERCHANT) if message else None,
-        intent_id=_readable(message.get("intent_id"), _INTENT_ID),
-        command=str(message.get("command")) if incoming.is_command else None,
-        command_id=_readable(message.get("command_id"), _INTENT_ID) if incoming.is_command else None,
-    )
-    body, masked = mask_body(incoming.body[:KEPT_BODY_MAX_BYTES])
-    attributes = {"merchant": known.merchant, "intent_id": known.intent_id, "command": known.command}
-    first = await engine.store.refuse(
-        Refusal(
-            refusal_id=known.refusal_id,
-            code=known.code,
-            message=known.message,
-            field=known.field,
-            origin=incoming.origin,
-            at_ms=now_ms,
-            body=body,
-            redrivable=not masked and len(incoming.body) <= KEPT_BODY_MAX_BYTES,
-            event=refusal_event(known, now_ms=now_ms, namespace=engine.namespace),
-            attributes={name: value for name, value in attributes.items() if value},
-        )
-    )
-    if first:
-        engine.journal.warning(
-            "intent.refused",
-            refusal_code=known.code,
-            field=known.field,
-            merchant=known.merchant,
-            origin=incoming.origin,
-        )
-
-
-def _readable(value: object, pattern: re.Pattern[str]) -> str | None:
-    return value if isinstance(value, str) and pattern.fullmatch(value) else None
+async def _keep(command: Command, incoming: Incoming, *, engine: Engine) -> None:
+    """Keep a command with its payment, or for it: the owner applies it, in the order in which all was said."""
+    if command.key.merchant not in engine.rules.merchants:
+        name = command.key.merchant
+        raise RefusedError("unknown_merchant", f"merchant {name!r} is not configured.", field="merchant")
+    seen = CommandSeen(at_ms=engine.clock.now_ms(), body=incoming.body.decode(), origin=incoming.origin)
+    outcome = await engine.store.notify(command.key, encode_observation(seen), op=engine.new_id(), is_command=True)
+    if outcome is NotifyOutcome.FULL:
+        message = f"too much waits for {command.key} already"
+        raise RetryError(message)
+    engine.journal.info("command.kept", payment=str(command.key), command=command.name, outcome=str(outcome))

@@ -21,7 +21,7 @@ def encode(payment: Payment) -> bytes:
     flat: dict[str, Any] = {}
     for name, field in _FIELDS.items():
         value = getattr(payment, name)
-        if value not in (field.default, ()):
+        if value not in (field.default, (), {}):
             flat[name] = value
     flat["key"] = str(payment.key)
     flat["operations"] = {name: _plain(operation) for name, operation in payment.operations.items()}

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.absorb import absorb
 from orchestrator.codec import decode, encode
-from orchestrator.errors import FencedError, StoreUnavailableError
+from orchestrator.errors import FencedError, RefusedError, StoreUnavailableError
 from orchestrator.events import status_event
 from orchestrator.next_step import Wait, next_step
 from orchestrator.observe import abandoned
 from orchestrator.payment import Payment, PublicView, public_view
 from orchestrator.ports import Commit, CommitOutcome, Committed, Record
+from orchestrator.refuse import refuse_command
 from orchestrator.sighting import Source
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from orchestrator.engine import Engine
+    from orchestrator.observation import CommandSeen
 
 CONFLICTS_MAX = 5
 STORE_RETRY_MAX_S = 1.0
@@ -34,6 +37,7 @@ class Held:
     payment: Payment
     source: Source
     changed: bool  # whether `payment` differs from the stored one
+    commands_refused: tuple[tuple[CommandSeen, RefusedError], ...] = ()
     refused: bool = False  # whether a move of our own was refused by what is stored now
 
 
@@ -51,6 +55,7 @@ def open_record(record: Record, *, engine: Engine, owner_is_new: bool = True) ->
         payment=absorbed.payment,
         source=absorbed.source or Source.CLOCK,
         changed=absorbed.payment != stored or bool(record.observations),
+        commands_refused=absorbed.refused,
     )
 
 
@@ -112,6 +117,9 @@ async def commit(
 ) -> Committed:
     """One atomic write of state, event and due time, repeated with the same op until the store answers."""
     record = held.record
+    for seen, error in held.commands_refused:
+        # Told before the commit that removes the command; a repeat tells it once.
+        await until_answered(partial(refuse_command, seen, error, engine=engine), engine=engine)
     changed = public_view(payment) != held.stored_view
     sequence = record.sequence + 1
     now_ms = engine.clock.now_ms()

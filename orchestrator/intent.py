@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -13,7 +13,6 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationError,
     model_validator,
 )
 
@@ -21,11 +20,8 @@ from orchestrator.card_numbers import find_card_number
 from orchestrator.errors import RefusedError
 from orchestrator.identity import DEFAULT_MERCHANT, PaymentKey
 from orchestrator.money import AMOUNT_MAX, EXPONENTS
+from orchestrator.validation import validated
 
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
-
-ModelT = TypeVar("ModelT", bound=BaseModel)
 SEND_WITHIN_S = {"card": 900}
 SEND_WITHIN_DEFAULT_S = 3600
 _CUSTOMER_REQUIRED: dict[str, tuple[str, ...]] = {
@@ -229,6 +225,19 @@ def parse_intent(message: dict[str, Any]) -> PaymentIntent:
     Raises RefusedError with a stable code and the field at fault: missing_field, unknown_field, wrong_type,
     amount_not_integer, amount_out_of_range, unknown_currency, invalid_value, no_flow, card_number_refused.
     """
+    refuse_card_numbers(message)
+    filled = {key: value for key, value in message.items() if value is not None}
+    if "method" in filled:
+        if not isinstance(filled["method"], dict):
+            raise RefusedError("wrong_type", "method must be an object.", field="method")
+        filled["method"] = validated(METHODS[_flow(filled)], _selected(filled), ("method",))
+    intent = validated(PaymentIntent, filled, ())
+    _check_customer(intent)
+    return intent
+
+
+def refuse_card_numbers(message: dict[str, Any]) -> None:
+    """Raise RefusedError where any string of a message holds a card number."""
     where = find_card_number(message)
     if where is not None:
         raise RefusedError(
@@ -236,14 +245,6 @@ def parse_intent(message: dict[str, Any]) -> PaymentIntent:
             f"{where} holds a card number; send a card token (tok_…) and never the number.",
             field=where,
         )
-    filled = {key: value for key, value in message.items() if value is not None}
-    if "method" in filled:
-        if not isinstance(filled["method"], dict):
-            raise RefusedError("wrong_type", "method must be an object.", field="method")
-        filled["method"] = _validated(METHODS[_flow(filled)], _selected(filled), ("method",))
-    intent = _validated(PaymentIntent, filled, ())
-    _check_customer(intent)
-    return intent
 
 
 def _flow(message: dict[str, Any]) -> str:
@@ -269,70 +270,6 @@ def _flow(message: dict[str, Any]) -> str:
 def _selected(message: dict[str, Any]) -> dict[str, Any]:
     given = {key: value for key, value in message["method"].items() if value is not None}
     return given | {"type": _flow(message)}
-
-
-def _validated(model: type[ModelT], value: dict[str, Any], path: tuple[str, ...]) -> ModelT:
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        raise _refusal(error.errors(include_url=False, include_input=False)[0], path) from None
-
-
-def _refusal(error: ErrorDetails, path: tuple[str, ...]) -> RefusedError:
-    """The first thing wrong, as a stable code and a sentence that names the field."""
-    steps = [*path, *(str(step) for step in error["loc"] if step != "[key]")]
-    field = ".".join(steps)[:200]
-    kind = error["type"]
-    if kind == "value_error":
-        kind, _, rest = str(error["ctx"]["error"]).partition(":")
-        field = rest or field
-    code, sentence = _REFUSALS.get(kind, ("invalid_value", "{field} is not valid: {detail}."))
-    if field == "amount_minor":
-        code, sentence = _AMOUNT_REFUSALS.get(kind, (code, sentence))
-    return RefusedError(code, sentence.format(field=field, detail=error["msg"]), field=field)
-
-
-_WRONG_TYPE = ("wrong_type", "{field} has the wrong type: {detail}.")
-_INVALID = ("invalid_value", "{field} is not valid: {detail}.")
-_REFUSALS: dict[str, tuple[str, str]] = {
-    "missing": ("missing_field", "{field} is required."),
-    "extra_forbidden": (
-        "unknown_field",
-        "{field} is not a field of a payment intent; remove it or correct its name.",
-    ),
-    "string_type": _WRONG_TYPE,
-    "int_type": _WRONG_TYPE,
-    "bool_type": _WRONG_TYPE,
-    "list_type": _WRONG_TYPE,
-    "dict_type": _WRONG_TYPE,
-    "datetime_type": (
-        "wrong_type",
-        "{field} must be a string with a time in RFC 3339, UTC: 2026-11-21T02:03:04Z.",
-    ),
-    "model_type": ("wrong_type", "{field} must be an object."),
-    "model_attributes_type": ("wrong_type", "{field} must be an object."),
-    "unknown_currency": (
-        "unknown_currency",
-        "{field} must be an ISO 4217 code in capitals (AUD, JPY, …) or USDC.",
-    ),
-    "not_exact": ("wrong_type", "{field} must be a string or an integer: a float is not exact."),
-    "not_a_url": ("invalid_value", "{field} must be an absolute http(s) URL without user name or spaces."),
-    "not_rfc3339": ("invalid_value", "{field} must be a time in RFC 3339, UTC: 2026-11-21T02:03:04Z."),
-}
-_NOT_INTEGER = (
-    "amount_not_integer",
-    "{field} must be an integer of minor units (AUD 100.00 is 10000), not a float and not a string.",
-)
-_OUT_OF_RANGE = ("amount_out_of_range", "{field} must be between 1 and 9007199254740991 minor units.")
-_AMOUNT_REFUSALS: dict[str, tuple[str, str]] = {
-    "int_type": _NOT_INTEGER,
-    "int_from_float": _NOT_INTEGER,
-    "int_parsing": _NOT_INTEGER,
-    "int_parsing_size": _OUT_OF_RANGE,
-    "greater_than_equal": _OUT_OF_RANGE,
-    "less_than_equal": _OUT_OF_RANGE,
-    "missing": ("missing_field", "{field} is required (only usdc_bank may leave it out)."),
-}
 
 
 def _check_customer(intent: PaymentIntent) -> None:

@@ -27,7 +27,16 @@ class ReplySeen:
     reply: Reply
 
 
-Observation = WebhookSeen | ReplySeen
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CommandSeen:
+    """A command as received; its shape was found to be right."""
+
+    at_ms: int
+    body: str
+    origin: str
+
+
+Observation = WebhookSeen | ReplySeen | CommandSeen
 
 
 def encode_observation(seen: Observation) -> bytes:
@@ -36,6 +45,8 @@ def encode_observation(seen: Observation) -> bytes:
     match seen:
         case WebhookSeen():
             flat |= {"attempt": seen.attempt, "body": seen.body}
+        case CommandSeen():
+            flat |= {"body": seen.body, "origin": seen.origin}
         case ReplySeen(reply=reply):
             flat |= {
                 "operation": seen.operation,
@@ -56,6 +67,8 @@ def decode_observation(stored: bytes) -> Observation:
     kind, at_ms = flat.pop("kind"), flat.pop("at_ms")
     if kind == "WebhookSeen":
         return WebhookSeen(at_ms=at_ms, attempt=flat["attempt"], body=flat["body"])
+    if kind == "CommandSeen":
+        return CommandSeen(at_ms=at_ms, body=flat["body"], origin=flat["origin"])
     if kind == "ReplySeen":
         operation = flat.pop("operation")
         return ReplySeen(at_ms=at_ms, operation=operation, reply=Reply(**flat))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CREATE = "create"
 CAPTURE = "capture"
+CONFIRM_OTP = "confirm_otp"
 
 
 class OperationState(StrEnum):
@@ -38,6 +39,7 @@ class Operation:
     attempt: int = 1  # rises by re-creation only
     at_ms: int = 0  # when this state was entered
     deadline_ms: int | None = None  # of the call on the wire
+    unauthorised: int = 0  # how often in a row the provider did not accept who asks
     not_before_ms: int = 0  # a call that was certainly not executed waits so long
     unsent: int = 0  # how often in a row it was certainly not executed
     reference: str | None = None
@@ -87,6 +89,8 @@ class Payment:
     aliases: tuple[str, ...] = ()
     provider_status: str | None = None
     provider_stage: str | None = None
+    commands: Mapping[str, str] = field(default_factory=dict)  # command_id -> fingerprint, of those applied
+    otp_code: str | None = None  # kept until it is sent
     before_refund: tuple[Status, Reason | None] | None = None
     claimed: Claimed | None = None
     looks: int = 0  # polls since status and reason were entered

@@ -124,6 +124,14 @@ class NotifyOutcome(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Unclaimed:
+    """Commands, and perhaps webhooks, for an id that is not stored."""
+
+    key: PaymentKey
+    observations: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Refusal:
     """A message or command that cannot be accepted, as one dead letter and one event."""
 
@@ -197,8 +205,22 @@ class PaymentStore(Protocol):
         """Write state, event and due time atomically, or say why not."""
         ...
 
-    async def notify(self, key: PaymentKey, observation: bytes, *, op: str) -> NotifyOutcome:
-        """Append an observation; due now if nobody owns the payment; ring the bell."""
+    async def notify(self, key: PaymentKey, observation: bytes, *, op: str, is_command: bool = False) -> NotifyOutcome:
+        """Append an observation; due now if nobody owns the payment; ring the bell.
+
+        For an absent payment it is kept: a command among the unclaimed, anything else among the orphans.
+        """
+        ...
+
+    async def unclaimed(self, shard: int, *, before_ms: int) -> list[Unclaimed]:
+        """Ids whose first command came before then and whose payment is not stored, with what waits for them."""
+        ...
+
+    async def forget(self, key: PaymentKey, observations: Sequence[bytes], *, rest_at_ms: int | None) -> bool:
+        """Drop these waiting observations of an absent payment, whose other commands came at `rest_at_ms`.
+
+        False, and nothing is dropped, where the payment is stored by now: it has them.
+        """
         ...
 
     async def refuse(self, refusal: Refusal) -> bool:

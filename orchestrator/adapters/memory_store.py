@@ -78,6 +78,7 @@ class MemoryStore:
         self._due: dict[PaymentKey, int] = {}
         self._events: defaultdict[int, list[bytes]] = defaultdict(list)
         self._orphans: defaultdict[PaymentKey, list[bytes]] = defaultdict(list)
+        self._unclaimed: dict[PaymentKey, int] = {}
         self._tombstones: dict[PaymentKey, str] = {}
         self._listeners: list[asyncio.Queue[int]] = []
 
@@ -132,6 +133,7 @@ class MemoryStore:
             known = remembered == fingerprint
             return Acceptance(outcome=AcceptOutcome.KNOWN if known else AcceptOutcome.CONFLICT)
         stored = _Stored(key=key, op=op, fingerprint=fingerprint, body=body)
+        self._unclaimed.pop(key, None)
         stored.observations = self._orphans.pop(key, [])
         stored.observed = len(stored.observations)
         self._payments[key] = stored
@@ -207,7 +209,7 @@ class MemoryStore:
         self._write(stored, commit)
         return _committed(stored)
 
-    async def notify(self, key: PaymentKey, observation: bytes, *, op: str) -> NotifyOutcome:
+    async def notify(self, key: PaymentKey, observation: bytes, *, op: str, is_command: bool = False) -> NotifyOutcome:
         """Append an observation; due now, and the bell rung, if nobody owns the payment."""
         stored = self._payments.get(key)
         if stored and stored.notify_op == op:
@@ -219,6 +221,8 @@ class MemoryStore:
             return NotifyOutcome.FULL
         waiting.append(observation)
         if stored is None:
+            if is_command:
+                self._unclaimed.setdefault(key, self._clock.now_ms())
             return NotifyOutcome.ORPHANED
         stored.observed += 1
         stored.notify_op = op
@@ -226,6 +230,23 @@ class MemoryStore:
         if not stored.lives_with_an_owner(now):
             self._set_due(key, min(self._due.get(key, now), now))
         return NotifyOutcome.STORED
+
+    async def unclaimed(self, shard: int, *, before_ms: int) -> list[Unclaimed]:
+        """Ids whose first command came before then and whose payment is not stored, with what waits for them."""
+        old = [key for key, at_ms in self._unclaimed.items() if at_ms <= before_ms and self._shard(key) == shard]
+        return [Unclaimed(key=key, observations=tuple(self._orphans[key])) for key in old]
+
+    async def forget(self, key: PaymentKey, observations: Sequence[bytes], *, rest_at_ms: int | None) -> bool:
+        """Drop what waited for a payment that never came; False where it came after all."""
+        if key in self._payments:
+            return False
+        for observation in observations:
+            if observation in self._orphans[key]:
+                self._orphans[key].remove(observation)
+        self._unclaimed.pop(key, None)
+        if rest_at_ms is not None:
+            self._unclaimed[key] = rest_at_ms
+        return True
 
     async def refuse(self, refusal: Refusal) -> bool:
         """Keep one dead letter for it, however often it is called; its event is the dead letter's."""

@@ -43,6 +43,10 @@ class RedisKeys:
         """The merchants that have payments in a shard."""
         return f"{self.prefix(shard)}merchants"
 
+    def unclaimed(self, shard: int) -> str:
+        """The ids of a shard that commands came for and no payment yet, by the time of the first one."""
+        return f"{self.prefix(shard)}unclaimed"
+
     def payment(self, key: PaymentKey) -> Sequence[str]:
         """The names a script of one payment may touch, in the order in which the scripts unpack them."""
         prefix = self.prefix(self.shard(key))
@@ -55,6 +59,7 @@ class RedisKeys:
             f"{prefix}commits",
             f"{prefix}tombstone:{key}",
             f"{prefix}orphans",
+            f"{prefix}unclaimed",
         )
 
     def limit(self, merchant: str) -> Sequence[str]:

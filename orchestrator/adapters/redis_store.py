@@ -19,6 +19,7 @@ from orchestrator.ports import (
     Committed,
     NotifyOutcome,
     Record,
+    Unclaimed,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ ALONE_AT_CLAIMS = 5
 MOST_WAITING_OBSERVATIONS = 1000
 REFUSAL_REMEMBERED_MS = 30 * 24 * 3600 * 1000
 SCAN_COUNT = 500
+UNCLAIMED_AT_ONCE = 100
 
 
 class ShardCountError(PayorchError):
@@ -144,10 +146,23 @@ class RedisStore:
         )
         return _committed(commit.key, answer)
 
-    async def notify(self, key: PaymentKey, observation: bytes, *, op: str) -> NotifyOutcome:
+    async def notify(self, key: PaymentKey, observation: bytes, *, op: str, is_command: bool = False) -> NotifyOutcome:
         """Append an observation; due now, and the bell rung, if nobody owns the payment."""
-        answer = await self._run(scripts.NOTIFY, key, op, observation, MOST_WAITING_OBSERVATIONS)
+        answer = await self._run(scripts.NOTIFY, key, op, observation, MOST_WAITING_OBSERVATIONS, int(is_command))
         return NotifyOutcome(answer.decode())
+
+    async def unclaimed(self, shard: int, *, before_ms: int) -> list[Unclaimed]:
+        """Ids whose first command came before then and whose payment is not stored, with what waits for them."""
+        words = ("ZRANGE", self._keys.unclaimed(shard), "-inf", before_ms, "BYSCORE", "LIMIT", 0, UNCLAIMED_AT_ONCE)
+        keys = [PaymentKey.parse(name.decode()) for name in await self._calls.command(*words)]
+        waiting = await asyncio.gather(
+            *(self._calls.command("LRANGE", self._keys.payment(key)[1], 0, -1) for key in keys)
+        )
+        return [Unclaimed(key=key, observations=tuple(each)) for key, each in zip(keys, waiting, strict=True)]
+
+    async def forget(self, key: PaymentKey, observations: Sequence[bytes], *, rest_at_ms: int | None) -> bool:
+        """Drop what waited for a payment that never came; False where it came after all."""
+        return bool(await self._run(scripts.FORGET, key, _optional(rest_at_ms), *observations))
 
     async def refuse(self, refusal: Refusal) -> bool:
         """Keep one dead letter and one event for it, however often it is called within 30 days."""

@@ -1,5 +1,5 @@
 -- Stores a new payment with its first event. A repeat with the same op gets the first answer.
-local payment, observations, due, merchants, events, commits, tombstone, orphans = unpack(KEYS)
+local payment, observations, due, merchants, events, commits, tombstone, orphans, unclaimed = unpack(KEYS)
 local merchant, intent_id, bell, shard = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local op, fingerprint, body, event = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local due_at, owner, lease_ms = tonumber(ARGV[9]), ARGV[10], tonumber(ARGV[11])
@@ -32,6 +32,7 @@ redis.call('INCR', commits)
 redis.call('SADD', merchants, merchant)
 redis.call('ZADD', due, due_at, intent_id)
 redis.call('ZREM', orphans, merchant .. '/' .. intent_id)
+redis.call('ZREM', unclaimed, merchant .. '/' .. intent_id)
 if owner ~= '' then
   return {'accepted', answer(stored(payment), observations)}
 end

@@ -1,7 +1,7 @@
 -- Appends an observation. An owner at work sees it at its commit; without one the payment is due now.
-local payment, observations, due, orphans = KEYS[1], KEYS[2], KEYS[3], KEYS[8]
+local payment, observations, due, orphans, unclaimed = KEYS[1], KEYS[2], KEYS[3], KEYS[8], KEYS[9]
 local merchant, intent_id, bell, shard = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local op, observation, most = ARGV[5], ARGV[6], tonumber(ARGV[7])
+local op, observation, most, is_command = ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8] == '1'
 
 local record = stored(payment)
 if record and redis.call('HGET', payment, 'notify_op') == op then
@@ -17,7 +17,7 @@ end
 local now = now_ms()
 redis.call('RPUSH', observations, observation)
 if not record then
-  redis.call('ZADD', orphans, 'NX', now, merchant .. '/' .. intent_id)
+  redis.call('ZADD', is_command and unclaimed or orphans, 'NX', now, merchant .. '/' .. intent_id)
   return 'orphaned'
 end
 redis.call('HSET', payment, 'observed', record.observed + 1, 'notify_op', op)

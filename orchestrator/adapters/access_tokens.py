@@ -1,0 +1,75 @@
+"""The gateway's access tokens: one a credential set, kept until shortly before they end, fetched once for all."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from orchestrator.ports import ProviderRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from orchestrator.ports import Clock, Reply
+
+PATH = "/v1/payment_gateways/access_token"
+LIFETIME_S = 3600  # where the provider names none, and at most
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Token:
+    value: str = field(repr=False)
+    ends_s: float
+
+
+class AccessTokens:
+    """Memory of one process; belongs to one event loop. `fetch` makes the token call (T-03: by GET)."""
+
+    def __init__(self, *, clock: Clock, fetch: Callable[[ProviderRequest], Awaitable[Reply]], margin_s: float) -> None:
+        self._clock = clock
+        self._fetch = fetch
+        self._margin_s = margin_s
+        self._tokens: dict[str, _Token] = {}
+        self._fetching: dict[str, asyncio.Task[Reply | None]] = {}
+
+    def current(self, credentials: str) -> str | None:
+        """The token to send now, or None where there is none or it is about to end."""
+        token = self._tokens.get(credentials)
+        return token.value if token is not None and self._clock.monotonic_s() < token.ends_s else None
+
+    async def ensure(self, credentials: str) -> Reply | None:
+        """See to a current token, with one call for any number of callers; the provider's reply where it gave none."""
+        if self.current(credentials) is not None:
+            return None
+        fetching = self._fetching.get(credentials)
+        if fetching is None:
+            fetching = asyncio.create_task(self._refresh(credentials))
+            self._fetching[credentials] = fetching
+            fetching.add_done_callback(lambda _: self._fetching.pop(credentials, None))
+        return await asyncio.shield(fetching)
+
+    def drop(self, credentials: str, value: str) -> None:
+        """Forget a token that the provider did not accept, unless it was replaced since."""
+        token = self._tokens.get(credentials)
+        if token is not None and token.value == value:
+            del self._tokens[credentials]
+
+    async def _refresh(self, credentials: str) -> Reply | None:
+        # Taken before the request: the provider's clock starts when it answers, never earlier.
+        asked_s = self._clock.monotonic_s()
+        reply = await self._fetch(ProviderRequest(operation="token", credentials=credentials, method="GET", path=PATH))
+        body = reply.body if reply.http_status is not None and reply.http_status // 100 == 2 else None
+        value = body.get("access_token") if isinstance(body, dict) else None
+        if not isinstance(value, str) or not value.isascii() or not value.isprintable() or not value:
+            return reply
+        assert isinstance(body, dict)
+        self._tokens[credentials] = _Token(value=value, ends_s=asked_s + self._kept_s(body.get("expires_in")))
+        return None
+
+    def _kept_s(self, expires_in: object) -> float:
+        lifetime_s = LIFETIME_S
+        if isinstance(expires_in, int) and not isinstance(expires_in, bool) and expires_in > 0:
+            lifetime_s = min(expires_in, LIFETIME_S)
+        # A token that lives no longer than the margin is still good for the call it was fetched for.
+        return max(lifetime_s - self._margin_s, lifetime_s / 2)

@@ -1,0 +1,130 @@
+"""Commands for a stored payment: parsed once, applied by the payment's owner (interface 1)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from orchestrator.errors import RefusedError
+from orchestrator.identity import DEFAULT_MERCHANT, PaymentKey
+from orchestrator.intent import refuse_card_numbers
+from orchestrator.payment import CAPTURE, CONFIRM_OTP, Operation, OperationState, Payment
+from orchestrator.statuses import Status
+from orchestrator.validation import validated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+COMMANDS = ("capture", "cancel", "confirm_otp", "refund")
+Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,32}$")]
+
+
+class _CommandShape(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+    command: Literal["capture", "cancel", "confirm_otp"]
+    merchant: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] = DEFAULT_MERCHANT
+    intent_id: Id
+    command_id: Id
+
+
+class _OtpShape(_CommandShape):
+    code: Code
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Command:
+    """A command as validated. `fingerprint` tells a repeat from another command under the same id."""
+
+    name: str
+    key: PaymentKey
+    command_id: str
+    fingerprint: str
+    code: str | None = None
+
+
+def parse_command(message: dict[str, Any]) -> Command:
+    """Validate a command's shape.
+
+    Raises RefusedError: unknown_command, unsupported_command, missing_field, unknown_field, wrong_type, invalid_value.
+    """
+    refuse_card_numbers(message)
+    name = message.get("command")
+    if name not in COMMANDS:
+        raise RefusedError("unknown_command", f"command must be one of {', '.join(COMMANDS)}.", field="command")
+    if name == "refund":
+        raise RefusedError("unsupported_command", "Refunds by command are not available yet.", field="command")
+    filled = {key: value for key, value in message.items() if value is not None}
+    shape = validated(_OtpShape if name == "confirm_otp" else _CommandShape, filled, ())
+    canonical = json.dumps({"merchant": shape.merchant} | filled, sort_keys=True, separators=(",", ":"))
+    return Command(
+        name=shape.command,
+        key=PaymentKey(merchant=shape.merchant, intent_id=shape.intent_id),
+        command_id=shape.command_id,
+        fingerprint=hashlib.sha256(canonical.encode()).hexdigest(),
+        code=shape.code if isinstance(shape, _OtpShape) else None,
+    )
+
+
+def obey(payment: Payment, command: Command, *, now_ms: int) -> Payment:
+    """The payment after a command, unchanged where the command was applied before.
+
+    Raises RefusedError: command_conflict, already_sent, not_capturable, not_awaiting_otp.
+    """
+    known = payment.commands.get(command.command_id)
+    if known == command.fingerprint:
+        return payment
+    if known is not None:
+        raise RefusedError(
+            "command_conflict",
+            f"command_id {command.command_id!r} was used before with other content; use a new one.",
+            field="command_id",
+        )
+    payment = _OBEYED[command.name](payment, command, now_ms)
+    return replace(payment, commands={**payment.commands, command.command_id: command.fingerprint})
+
+
+def _cancel(payment: Payment, command: Command, now_ms: int) -> Payment:
+    """Only what was not sent can be canceled; the mark of the sending decides, whoever comes first."""
+    if payment.status is Status.CANCELED:
+        return payment
+    if payment.status is not Status.ACCEPTED or payment.create.state is not OperationState.READY:
+        raise RefusedError(
+            "already_sent",
+            f"{payment.key} was sent to the provider and cannot be canceled any more.",
+            field=command.name,
+        )
+    return payment.moved(Status.CANCELED, None, now_ms=now_ms)
+
+
+def _capture(payment: Payment, command: Command, now_ms: int) -> Payment:
+    """A manual card payment that is authorised, once."""
+    capture = payment.operations.get(CAPTURE)
+    if payment.status is not Status.REQUIRES_CAPTURE or capture is not None:
+        raise RefusedError(
+            "not_capturable",
+            f"{payment.key} is {payment.status}: only an authorised card payment with manual capture, once.",
+            field=command.name,
+        )
+    return payment.with_operation(Operation(name=CAPTURE, at_ms=now_ms))
+
+
+def _confirm_otp(payment: Payment, command: Command, now_ms: int) -> Payment:
+    """The code goes to the provider once; a refused code may be followed by another command with another."""
+    action = payment.next_action or {}
+    earlier = payment.operations.get(CONFIRM_OTP)
+    is_open = earlier is None or earlier.state is OperationState.REFUSED
+    if payment.status is not Status.REQUIRES_ACTION or action.get("type") != "otp" or not is_open:
+        raise RefusedError("not_awaiting_otp", f"{payment.key} does not wait for a one-time code.", field=command.name)
+    return replace(payment, otp_code=command.code).with_operation(Operation(name=CONFIRM_OTP, at_ms=now_ms))
+
+
+_OBEYED: dict[str, Callable[[Payment, Command, int], Payment]] = {
+    "cancel": _cancel,
+    "capture": _capture,
+    "confirm_otp": _confirm_otp,
+}
