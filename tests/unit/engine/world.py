@@ -143,7 +143,9 @@ class FlakyStore(MemoryStore):
         super().__init__(clock=clock)
         self.lost: Counter[str] = Counter()
         self.away: Counter[str] = Counter()
+        self.takes_ms: Counter[str] = Counter()  # of the next call only
         self.ops: list[str] = []
+        self._frozen = clock
 
     async def commit(self, commit: Commit) -> Committed:
         self.ops.append(commit.op)
@@ -163,6 +165,7 @@ class FlakyStore(MemoryStore):
             self.away[method] -= 1
             raise StoreUnavailableError("away")
         answer = await ask()
+        self._frozen.ms += self.takes_ms.pop(method, 0)
         if self.lost[method]:
             self.lost[method] -= 1
             raise StoreUnavailableError("answer lost")
