@@ -159,7 +159,7 @@ def _next_look(payment: Payment, policy: Policy) -> int | None:
         return _tail_look(payment, policy)
     stale = Review.STALE in payment.review
     daily = stale or (payment.status, payment.reason) in DAILY_STATES
-    due = _due(payment.since_ms, payment.looks, policy.daily if daily else policy.waiting, payment)
+    due = _after_last_look(payment, payment.looks, policy.daily if daily else policy.waiting)
     deadline = payment.expires_at_ms
     looked = payment.looked_at_ms or 0
     if deadline is not None and looked <= deadline < due:
@@ -171,8 +171,15 @@ def _tail_look(payment: Payment, policy: Policy) -> int | None:
     """A few slow looks after the provider said expired: late money is money (T-45)."""
     if payment.status is not Status.EXPIRED or payment.reason is not Reason.PROVIDER:
         return None
-    due = _due(payment.since_ms, payment.looks + len(policy.waiting.gaps_s), policy.waiting, payment)
+    due = _after_last_look(payment, payment.looks + len(policy.waiting.gaps_s), policy.waiting)
     return due if due <= payment.since_ms + policy.tail_ms else None
+
+
+def _after_last_look(payment: Payment, looks: int, schedule: Schedule) -> int:
+    """Counted from the last look, whatever it was for: looks out of turn never put the next one far off."""
+    gap_ms = schedule.gap_s(looks) * 1000
+    last_ms = max(payment.since_ms, payment.looked_at_ms or 0)
+    return last_ms + gap_ms + spread_ms(payment.key, salt=looks, up_to_ms=gap_ms // 10)
 
 
 def _due(since_ms: int, looks: int, schedule: Schedule, payment: Payment) -> int:

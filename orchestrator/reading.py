@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.absorb import belief_of, interpreted
 from orchestrator.flows import FLOWS
-from orchestrator.flows.provider_object import text, time_ms, unwrap
+from orchestrator.flows.provider_object import status_word, text, time_ms, unwrap
 from orchestrator.limits import heed, permit
 from orchestrator.observe import observe
 from orchestrator.outcome import Verdict, verdict_of
@@ -66,7 +66,10 @@ async def read_payment(payment: Payment, call_class: CallClass, *, engine: Engin
 
 
 async def scan_list(payment: Payment, *, engine: Engine) -> Reading:
-    """Look through the provider's list around the moment of sending for records under our id."""
+    """Look through the provider's list around the moment of sending for records under our id.
+
+    The oldest that did not fail comes first: it is the one that is adopted (contract 5).
+    """
     scan = FLOWS[payment.flow].scan
     found: list[Mapping[str, Any]] = []
     if scan is None:
@@ -86,7 +89,9 @@ async def scan_list(payment: Payment, *, engine: Engine) -> Reading:
         found += [record for record in records if text(record.get("external_id")) == payment.key.intent_id]
         if len(records) < scan.per_page:
             break
-    found.sort(key=lambda record: time_ms(record.get("created_at")) or 0)
+    found.sort(
+        key=lambda record: (status_word(record.get("status")) == "failed", time_ms(record.get("created_at")) or 0)
+    )
     return Reading(engine=engine, source=Source.SCAN, bodies=tuple(found))
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 KEPT_BODY_MAX_BYTES = 1024 * 1024
 _MERCHANT = re.compile(r"[a-z0-9-]{1,32}")
+_COMMAND = re.compile(r"[a-z_]{1,32}")
 _INTENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -39,10 +40,10 @@ async def refuse(incoming: Incoming, refused: RefusedError, message: dict[str, A
         message=mask_text(refused.message),
         field=mask_text(refused.field) if refused.field else None,
         body=incoming.body,
-        merchant=_readable(message.get("merchant", DEFAULT_MERCHANT), _MERCHANT) if message else None,
+        merchant=_merchant(message) if message else None,
         intent_id=_readable(message.get("intent_id"), _INTENT_ID),
-        command=str(message.get("command")) if incoming.is_command else None,
-        command_id=_readable(message.get("command_id"), _INTENT_ID) if incoming.is_command else None,
+        command=_unmasked(message.get("command"), _COMMAND) or "unknown" if incoming.is_command else None,
+        command_id=_unmasked(message.get("command_id"), _INTENT_ID) if incoming.is_command else None,
     )
     body, masked = mask_body(incoming.body[:KEPT_BODY_MAX_BYTES])
     attributes = {"merchant": known.merchant, "intent_id": known.intent_id, "command": known.command}
@@ -75,6 +76,16 @@ async def refuse_command(seen: CommandSeen, refused: RefusedError, *, engine: En
     body = seen.body.encode()
     incoming = Incoming(body=body, origin=seen.origin, is_command=True)
     await refuse(incoming, refused, parse_message(body), engine=engine)
+
+
+def _merchant(message: dict[str, Any]) -> str | None:
+    given = message.get("merchant")
+    return DEFAULT_MERCHANT if given is None else _unmasked(given, _MERCHANT)
+
+
+def _unmasked(value: object, pattern: re.Pattern[str]) -> str | None:
+    readable = _readable(value, pattern)
+    return readable if readable is not None and mask_text(readable) == readable else None
 
 
 def _readable(value: object, pattern: re.Pattern[str]) -> str | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import bootsteps
 from celery.concurrency.solo import TaskPool as SoloPool
+from celery.worker import state
 from celery.worker.components import Pool
 
 from orchestrator.errors import PayorchError
@@ -33,9 +34,9 @@ class LoopStep(bootsteps.StartStopStep):
         super().__init__(worker, **options)
 
     def start(self, worker: WorkController) -> None:
-        """Wait for Redis; a Redis that must not be used ends the worker with the reason."""
+        """Wait for Redis, at most until a SIGTERM; a Redis that must not be used ends the worker with the reason."""
         try:
-            worker.payorch.start_loop()
+            worker.payorch.start_loop(while_waiting=state.maybe_shutdown)
         except PayorchError as error:
             raise SystemExit(str(error)) from None
 

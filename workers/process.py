@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import wait
 from typing import TYPE_CHECKING
 
 import structlog
@@ -26,7 +27,7 @@ from workers.stream_intake import StreamIntake
 from workers.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Future
 
     from orchestrator.adapters.redis_store import RedisStore
@@ -61,10 +62,16 @@ class WorkerProcess:
         self._durability = "not asked yet"
         self.telemetry.watch(self.figures)
 
-    def start_loop(self) -> None:
-        """Start the loop and wait for Redis; raises UnfitRedisError or ShardCountError where it must not be used."""
+    def start_loop(self, *, while_waiting: Callable[[], None]) -> None:
+        """Start the loop and wait for Redis; raises UnfitRedisError or ShardCountError where it must not be used.
+
+        `while_waiting` is called all the while, and ends the wait by raising.
+        """
         self._loop.start()
-        self._loop.submit(self._wait_for_redis()).result()
+        ready = self._loop.submit(self._wait_for_redis())
+        while not wait({ready}, timeout=CONNECT_PAUSE_S).done:
+            while_waiting()
+        ready.result()
         if self.settings.worker_port:
             self._loop.submit(self._serve_health())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from orchestrator.ports import Clock, Reply
 
 PATH = "/v1/payment_gateways/access_token"
+_SENDABLE = re.compile(r"[\x21-\x7e]+")
 LIFETIME_S = 3600  # where the provider names none, and at most
 
 
@@ -59,11 +61,11 @@ class AccessTokens:
         # Taken before the request: the provider's clock starts when it answers, never earlier.
         asked_s = self._clock.monotonic_s()
         reply = await self._fetch(ProviderRequest(operation="token", credentials=credentials, method="GET", path=PATH))
-        body = reply.body if reply.http_status is not None and reply.http_status // 100 == 2 else None
-        value = body.get("access_token") if isinstance(body, dict) else None
-        if not isinstance(value, str) or not value.isascii() or not value.isprintable() or not value:
+        is_answered = reply.http_status is not None and reply.http_status // 100 == 2
+        body = reply.body if is_answered and isinstance(reply.body, dict) else {}
+        value = body.get("access_token")
+        if not isinstance(value, str) or not _SENDABLE.fullmatch(value):
             return reply
-        assert isinstance(body, dict)
         self._tokens[credentials] = _Token(value=value, ends_s=asked_s + self._kept_s(body.get("expires_in")))
         return None
 

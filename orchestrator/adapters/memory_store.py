@@ -20,6 +20,7 @@ from orchestrator.ports import (
     NotifyOutcome,
     Record,
     Refusal,
+    Unclaimed,
 )
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import simplejson
 
-from tests.sandbox.builders import APP, SECRET, card_body, payin_body
+from tests.sandbox.builders import APP, SECRET, card_body, link_body, payid_body, payin_body
 
 if TYPE_CHECKING:
     import httpx
@@ -32,6 +32,34 @@ class Desk:
         reply = await self.post("/api/v2/cards/create_payment", card_body(**changes))
         assert reply.is_success, reply.text
         return exact(reply)
+
+    async def payid(self, **changes) -> dict:
+        reply = await self.post("/api/v1/merchants/create_payment", payid_body(**changes))
+        assert reply.is_success, reply.text
+        return exact(reply)
+
+    async def payid_status(self, **query) -> dict:
+        return exact(await self.get("/api/v1/payment_requests/status", **query))
+
+    async def token(self, **credentials) -> str:
+        reply = await self.get("/api/v1/payment_gateways/access_token", **credentials)
+        assert reply.is_success, reply.text
+        return str(reply.json()["access_token"])
+
+    async def link(self, *, token: str | None = None, **changes) -> dict:
+        reply = await self.post_link(link_body(**changes), token=await self.token() if token is None else token)
+        assert reply.is_success, reply.text
+        return exact(reply)
+
+    async def post_link(self, body: object, *, token: str) -> httpx.Response:
+        path = "/api/v1/payment_gateways/create_payment"
+        return await self.client.post(path, json=body, headers={"access-token": token})
+
+    async def key(self, number: int, flow: str) -> str:
+        """The sandbox's own key of a payment which the merchant knows by number."""
+        rows = (await self.client.get("/_sandbox/payments", params={"id": number, "flow": flow})).json()["payments"]
+        (payment,) = rows
+        return str(payment["uuid"])
 
     async def capture(self, uuid: str) -> httpx.Response:
         return await self.post("/api/v2/cards/capture_payment", {"uuid": uuid})

@@ -171,3 +171,51 @@ async def test_a_captured_payment_goes_where_the_operator_sends_it(desk, actions
     for action in actions:
         assert (await desk.act(uuid, action)).is_success, action
     assert await status_of(desk, uuid) == status
+
+
+async def test_a_week_counts_from_the_authorisation_and_not_from_the_creation(desk):
+    uuid = (await desk.card())["uuid"]
+    await desk.advance(20 * 3600)
+    await desk.act(uuid, "pay")
+    await desk.advance(7 * 24 * 3600 - 1)
+    assert await status_of(desk, uuid) == "authorised"
+    await desk.advance(1)
+    assert await status_of(desk, uuid) == "expired"
+
+
+async def test_what_is_left_after_a_partial_refund_can_be_refunded_and_no_more(desk):
+    uuid = await authorised(desk)
+    await desk.capture(uuid)
+    statuses = []
+    for amount in (400, 500, 101, 100):
+        order = {"uuid": uuid, "refund_amount": amount, "reason": "came back"}
+        refunded = (await desk.post("/api/v2/cards/refund_payment", order)).is_success
+        if refunded:
+            await desk.act(uuid, "finish_refund")
+        statuses.append((refunded, await status_of(desk, uuid)))
+    assert statuses == [
+        (True, "partially_refunded"),
+        (True, "partially_refunded"),
+        (False, "partially_refunded"),
+        (True, "return_received"),
+    ]
+    entries = (await desk.client.get("/_sandbox/ledger", params={"kind": "refund_done"})).json()["entries"]
+    assert [row["amount_minor"] for row in entries] == [400, 500, 100]
+
+
+async def test_a_partly_refunded_payment_can_be_disputed_and_won_or_lost(desk):
+    for end, status in (("win_dispute", "received"), ("lose_dispute", "dispute_lost")):
+        uuid = await authorised(desk, external_id=end)
+        await desk.capture(uuid)
+        for action in ({"action": "refund", "amount": 4}, {"action": "finish_refund"}, {"action": "dispute"}):
+            assert (await desk.act(uuid, **action)).is_success
+        assert await status_of(desk, uuid) == "in_dispute"
+        assert (await desk.act(uuid, end)).is_success
+        assert await status_of(desk, uuid) == status
+
+
+@pytest.mark.parametrize("action", ["underpay", "overpay", "complete", "unmatched_nonce", "confirm_otp"])
+async def test_a_card_is_paid_in_full_or_not_at_all(desk, action):
+    uuid = (await desk.card())["uuid"]
+    assert (await desk.act(uuid, action)).status_code in {409, 422}
+    assert await status_of(desk, uuid) == "pending"

@@ -284,10 +284,69 @@ async def test_an_unpaid_payin_cannot_be_refunded(desk):
     assert (await desk.post("/api/v2/payins/refund", order)).status_code == 422
 
 
-async def test_required_fields_can_be_asked_for(desk):
-    reply = await desk.get("/api/v2/payins/payin_method/params", payin_method_name="ph_bank_php")
-    assert set(reply.json()["record"]["payin_method_params"]) == {"callback_url", "bank_code"}
+@pytest.mark.parametrize("method", METHODS)
+async def test_required_fields_can_be_asked_for_every_method(desk, method):
+    reply = await desk.get("/api/v2/payins/payin_method/params", payin_method_name=method)
+    record = reply.json()["record"]
+    assert set(record["payin_method_params"]) == set(METHODS[method].params[-1])
+    assert (record["payin_method_name"], record["currency"]) == (method, METHODS[method].currency)
+    assert {"is_cancellable", "require_kyc", "payment_type", "symbol", "logo"} <= set(record)
+
+
+async def test_the_required_fields_of_payid_contradict_its_example_as_the_pages_do(desk):
+    reply = await desk.get("/api/v2/payins/payin_method/params", payin_method_name="au_payid_npp_aud")
+    record = reply.json()["record"]
+    assert record["payin_method_params"] == {"callback_url": "string:Mandatory"}
+    shown = {key: record[key] for key in ("require_contact", "min_amount", "max_amount", "is_refundable")}
+    assert shown == {"require_contact": True, "min_amount": 20, "max_amount": 10000, "is_refundable": False}
+
+
+async def test_required_fields_of_an_unknown_method_are_refused(desk):
     assert (await desk.get("/api/v2/payins/payin_method/params", payin_method_name="x")).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "paid"),
+    [
+        ("underpay", {}, "250.0"),
+        ("underpay", {"amount": "0.01"}, "0.01"),
+        ("overpay", {}, "550.0"),
+        ("overpay", {"amount": 1000}, "1000.0"),
+    ],
+)
+async def test_a_short_or_over_payment_is_received_with_what_was_paid(desk, receiver, action, body, paid):
+    payin = await desk.payin(webhook_notification=receiver.notification)
+    assert (await desk.act(payin["uuid"], action, **body)).is_success
+    await desk.advance(0)
+    assert receiver.statuses == ["received"]
+    detail = await desk.detail(payin["uuid"])
+    assert (str(detail["paid_amount"]), str(detail["total"])) == (paid, "500.0")
+
+
+async def test_the_rest_of_a_short_payment_may_come_and_is_announced_again(desk, receiver):
+    payin = await desk.payin(webhook_notification=receiver.notification)
+    await desk.act(payin["uuid"], "underpay", amount=200)
+    await desk.advance(0)
+    assert (await desk.act(payin["uuid"], "complete")).is_success
+    await desk.advance(0)
+    assert [(call.body["status"], call.body["paid_amount"]) for call in receiver.calls] == [
+        ("received", 200.0),
+        ("received", 500.0),
+    ]
+    assert (await desk.act(payin["uuid"], "complete")).status_code == 409
+    entries = (await desk.client.get("/_sandbox/ledger", params={"kind": "pay"})).json()["entries"]
+    assert [row["amount"] for row in entries] == ["200.0", "300.0"]
+
+
+@pytest.mark.parametrize("action", ["underpay", "overpay"])
+async def test_late_money_may_be_the_wrong_amount_too(desk, action):
+    payin = await desk.payin()
+    await desk.advance(24 * 3600)
+    assert (await desk.detail(payin["uuid"]))["status"] == "expired"
+    await desk.act(payin["uuid"], action)
+    detail = await desk.detail(payin["uuid"])
+    assert detail["status"] == "received"
+    assert detail["paid_amount"] != detail["total"]
 
 
 async def test_a_repeated_create_makes_a_second_payment_unless_ids_are_unique(desk):

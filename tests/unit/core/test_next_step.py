@@ -200,22 +200,20 @@ def waiting(intent=None, status=Status.REQUIRES_ACTION, reason=None, **changes):
     return created(intent or card_intent(), status=status, reason=reason, since_ms=NOW_MS, **changes)
 
 
-@pytest.mark.parametrize(
-    ("looks", "after_s", "gap_s"),
-    [
-        (0, 60, 60),
-        (1, 360, 300),
-        (2, 1260, 900),
-        (3, 3060, 1800),
-        (4, 6660, 3600),
-        (5, 10260, 3600),
-        (10, 28260, 3600),
-    ],
-)
-def test_i6_polls_follow_the_schedule_with_a_jitter_of_at_most_a_tenth(looks, after_s, gap_s):
-    due = due_of(waiting(looks=looks)) - NOW_MS
-    assert after_s * SECOND <= due < (after_s + gap_s / 10) * SECOND
-    assert step(waiting(looks=looks), NOW_MS + due) == Read(call_class=CallClass.LOOK)
+@pytest.mark.parametrize(("looks", "gap_s"), list(enumerate([60, 300, 900, 1800, 3600, 3600, 3600])))
+@pytest.mark.parametrize("looked_after_ms", [None, 7 * MINUTE])
+def test_i6_polls_follow_the_schedule_with_a_jitter_of_at_most_a_tenth(looks, gap_s, looked_after_ms):
+    last_ms = NOW_MS + (looked_after_ms or 0)
+    payment = waiting(looks=looks, looked_at_ms=last_ms if looked_after_ms else None)
+    due = due_of(payment) - last_ms
+    assert gap_s * SECOND <= due < gap_s * SECOND * 1.1
+    assert step(payment, last_ms + due) == Read(call_class=CallClass.LOOK)
+
+
+@pytest.mark.parametrize(("reason", "most_ms"), [(Reason.SETTLING, 1.1 * DAY), (Reason.AWAITING_PROVIDER, 1.1 * HOUR)])
+def test_i6_looks_out_of_turn_do_not_put_the_next_one_off(reason, most_ms):
+    payment = waiting(status=Status.PROCESSING, reason=reason, looks=50, looked_at_ms=NOW_MS + 5 * MINUTE)
+    assert due_of(payment, NOW_MS + 5 * MINUTE) <= NOW_MS + 5 * MINUTE + most_ms
 
 
 @pytest.mark.parametrize(
