@@ -32,6 +32,9 @@ class ProviderFields(BaseModel):
     provider_ca_file: str | None = Field(
         default=None, description="A file of certificates to trust instead of the usual ones."
     )
+    provider_access_token_margin_s: Seconds = Field(
+        default=60, description="A gateway token is renewed so long before it ends."
+    )
     provider_body_cap_bytes: int = Field(
         default=1_048_576, ge=1024, description="A longer answer of the provider is not read to its end."
     )
@@ -80,6 +83,15 @@ class PaymentFields(BaseModel):
     allow_http_actions: bool = Field(
         default=False,
         description="Whether a `next_action` may hold an `http://` address; for a sandbox only.",
+    )
+    gateway_link_ttl_s: Seconds = Field(
+        default=86_400, description="A gateway link without a deadline expires here after so long; late money is taken."
+    )
+    payid_lower_case_emails: bool = Field(
+        default=False, description="Whether addresses are written in lower case for the provider's e-mail rule."
+    )
+    payid_fallback_email: str | None = Field(
+        default=None, description="A mailbox of the merchant's for PayIDs whose address the provider does not take."
     )
     pay_code_overdue_s: Seconds = Field(
         default=1800, description="A payin without its pay code for so long gets a review."

@@ -16,7 +16,7 @@ from orchestrator.outcome import after_reply
 from orchestrator.payment import CREATE, Payment, public_view
 from orchestrator.policy import spread_ms
 from orchestrator.ports import CallClass, NotifyOutcome, Record
-from orchestrator.reading import Reading, read_payment, scan_list
+from orchestrator.reading import Reading, read_payment, scan_list, told_to_wait_ms
 from orchestrator.sighting import Source
 from orchestrator.statuses import Review
 
@@ -86,6 +86,11 @@ async def _send(held: Held, name: str, engine: Engine) -> Held | None:
     if wait_ms:
         return await _later(held, wait_ms, engine)
     request = _request(held.payment, name, engine)
+    token_permit = partial(permit, held.record.key.merchant, CallClass.ACT, engine=engine)
+    obstacle = await engine.provider.prepare(request, permit=token_permit)
+    if obstacle is not None:
+        await heed(obstacle, request, held.record.key, engine=engine)
+        return await _later(held, told_to_wait_ms(obstacle, engine) or engine.policy.unsent_backoff_ms[-1], engine)
     issued_s = engine.clock.monotonic_s()
     mark = partial(sending, name=name, policy=engine.policy, now_ms=engine.clock.now_ms())
     marked = await write(held, mark, engine=engine, source=held.source, own_move=True, keep=True)
@@ -93,7 +98,9 @@ async def _send(held: Held, name: str, engine: Engine) -> Held | None:
         return marked
     within_s = engine.policy.lease_ms / 1000 / SEND_WITHIN_OF_LEASE
     reply = await engine.provider.call(request, send_before_s=issued_s + within_s)
-    await heed(reply, request, held.record.key, engine=engine)
+    # A token may have been revoked: the first 401 with one is answered by another token, not by a pause.
+    is_first = request.needs_access_token and not marked.payment.operations[name].unauthorised
+    await heed(reply, request, held.record.key, engine=engine, pause=not is_first)
     return await _replied(marked, name, reply, engine)
 
 
@@ -101,10 +108,7 @@ def _request(payment: Payment, name: str, engine: Engine) -> ProviderRequest:
     flow = FLOWS[payment.flow]
     if name == CREATE:
         return flow.create(payment, engine.webhooks.notification(payment.key, payment.create.attempt))
-    if flow.capture is None:
-        message = f"the flow {payment.flow} has no operation {name}"
-        raise ValueError(message)
-    return flow.capture(payment)
+    return flow.operations[name](payment)
 
 
 async def _replied(held: Held, name: str, reply: Reply, engine: Engine) -> Held | None:

@@ -19,7 +19,7 @@ async def permit(merchant: str, call_class: CallClass, *, engine: Engine) -> int
     return await until_answered(lambda: engine.limiter.permit(merchant, call_class), engine=engine)
 
 
-async def heed(reply: Reply, request: ProviderRequest, key: PaymentKey, *, engine: Engine) -> None:
+async def heed(reply: Reply, request: ProviderRequest, key: PaymentKey, *, engine: Engine, pause: bool = True) -> None:
     """Tell what came of a call; pause the merchant whose credentials are not accepted."""
     verdict = verdict_of(reply)
     engine.journal.info(
@@ -33,7 +33,7 @@ async def heed(reply: Reply, request: ProviderRequest, key: PaymentKey, *, engin
     )
     if reply.http_status in MISCONFIGURED and request.method == "POST":
         engine.journal.warning("provider.misconfigured", operation=request.operation, http_status=reply.http_status)
-    if verdict is Verdict.UNAUTHORISED:
+    if verdict is Verdict.UNAUTHORISED and pause:
         await _pause(key.merchant, engine)
 
 

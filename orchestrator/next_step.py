@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from orchestrator.flows import FLOWS
 from orchestrator.flows.payin import pay_code_is_late
-from orchestrator.payment import CAPTURE, CREATE, Operation, OperationState, Payment
+from orchestrator.payment import CAPTURE, CONFIRM_OTP, CREATE, Operation, OperationState, Payment
 from orchestrator.policy import DAILY_STATES, Policy, Schedule, spread_ms
 from orchestrator.ports import CallClass
-from orchestrator.statuses import FINAL, Reason, Review, Status
+from orchestrator.statuses import FINAL, Reason, Review, Stage, Status, stage_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,16 +110,37 @@ def _confirming(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
     return Read(call_class=CallClass.CONFIRM) if due <= now_ms else Wait(due_at_ms=due)
 
 
-def _capture(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
-    if payment.reason is not Reason.CAPTURING:
+def _commanded(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
+    """Operations after the create: sent once from the status they start from; in doubt they are looked at."""
+    for name, starts_from in _STARTS_FROM.items():
+        operation = payment.operations.get(name)
+        if operation is None and name == CAPTURE and payment.reason is Reason.CAPTURING:
+            operation = Operation(name=CAPTURE)
+        if operation is None or (payment.status, payment.reason) not in starts_from:
+            continue
+        if operation.state is OperationState.READY:
+            return _send_or_wait(operation, now_ms)
+        if operation.state is OperationState.IN_DOUBT:
+            due = _due(operation.at_ms, operation.looks, policy.scanning, payment)
+            return Read(call_class=CallClass.CONFIRM) if due <= now_ms else Wait(due_at_ms=due)
+    return None
+
+
+_STARTS_FROM: dict[str, frozenset[tuple[Status, Reason | None]]] = {
+    CAPTURE: frozenset({(Status.PROCESSING, Reason.CAPTURING), (Status.REQUIRES_CAPTURE, None)}),
+    CONFIRM_OTP: frozenset({(Status.REQUIRES_ACTION, None)}),
+}
+
+
+def _lapse(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
+    """A link of which the provider never says that it expired expires by our clock; late money is still taken."""
+    open_stages = {Stage.ACTION, Stage.AWAIT}
+    if not FLOWS[payment.flow].lapses_by_our_clock or stage_of(payment.status, payment.reason) not in open_stages:
         return None
-    capture = payment.operations.get(CAPTURE, Operation(name=CAPTURE))
-    if capture.state is OperationState.READY:
-        return _send_or_wait(capture, now_ms)
-    if capture.state is not OperationState.IN_DOUBT:
-        return None
-    due = _due(capture.at_ms, capture.looks, policy.scanning, payment)
-    return Read(call_class=CallClass.CONFIRM) if due <= now_ms else Wait(due_at_ms=due)
+    deadline = payment.expires_at_ms or payment.since_ms + policy.link_ttl_ms
+    if now_ms >= deadline:
+        return Become(payment=payment.moved(Status.EXPIRED, Reason.LINK_LAPSED, now_ms=now_ms))
+    return Wait(due_at_ms=deadline)
 
 
 def _overdue(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
@@ -194,8 +215,9 @@ _WANTS: tuple[Callable[[Payment, Policy, int], Step | None], ...] = (
     _create,
     _create_in_doubt,
     _confirming,
-    _capture,
+    _commanded,
     _overdue,
+    _lapse,
     _look,
 )
 

@@ -141,6 +141,8 @@ def _judged(payment: Payment, sighting: Sighting, target: Target, belief: Belief
     wrong = sighting.amount is AmountCheck.MISMATCH or sighting.currency_differs
     if target.column is Stage.SETTLING and belief.waiting_is_success and not wrong:
         target = Target(column=Stage.SUCCEEDED, status=Status.SUCCEEDED)
+    if target.column is Stage.REFUNDED and 0 < (sighting.refunded_minor or 0) < payment.paid_minor:
+        return Target(column=Stage.PARTIALLY_REFUNDED, status=Status.PARTIALLY_REFUNDED)
     if (target.column is Stage.SUCCEEDED and (wrong or short)) or (target.column is Stage.AUTHORISED and wrong):
         return Target(column=target.column, status=Status.PROCESSING, reason=Reason.AMOUNT_REVIEW)
     return target
@@ -154,6 +156,8 @@ def _is_underpaid(payment: Payment, sighting: Sighting) -> bool:
 def _follow_matrix(payment: Payment, sighting: Sighting, target: Target, belief: Belief, now_ms: int) -> Payment:
     row = _row(payment)
     move = MATRIX[row][target.column]
+    if row is Stage.ACTION and target.ends_action:
+        move = Move.APPLY
     if row is Stage.REFUND_PENDING and target.column is Stage.SUCCEEDED and sighting.source not in READS:
         move = Move.CONFIRM
     if move is Move.STALE or (row is Stage.REFUNDED and not _may_leave_refunded(payment, target)):

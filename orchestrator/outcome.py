@@ -6,8 +6,9 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from orchestrator.flows import FLOWS
 from orchestrator.observe import Belief, observe
-from orchestrator.payment import CREATE, Operation, OperationState, Payment
+from orchestrator.payment import CONFIRM_OTP, CREATE, Operation, OperationState, Payment
 from orchestrator.provider_error import parse_error
 from orchestrator.statuses import Status
 
@@ -66,17 +67,28 @@ def after_reply(
         operation = payment.operations[operation_name]
         if operation.state is not OperationState.SENDING:
             return payment
+    if verdict is Verdict.REFUSED and reply.http_status in FLOWS[payment.flow].refusals_kept:
+        verdict = Verdict.NOT_EXECUTED
     if verdict in {Verdict.NOT_EXECUTED, Verdict.UNAUTHORISED} and operation.state is OperationState.SENDING:
-        return payment.with_operation(_ready_again(operation, reply, verdict, policy=policy, now_ms=now_ms))
-    if verdict is Verdict.REFUSED and operation_name == CREATE and operation.state is OperationState.SENDING:
-        return _refused(payment, operation, reply, now_ms=now_ms)
+        pause_ms = _pause_ms(payment, operation, verdict, policy)
+        return payment.with_operation(_ready_again(operation, reply, verdict, pause_ms=pause_ms, now_ms=now_ms))
+    if operation.state is OperationState.SENDING:
+        if operation_name == CONFIRM_OTP and verdict in {Verdict.ANSWERED, Verdict.REFUSED}:
+            return _otp_answered(payment, operation, reply, verdict, now_ms=now_ms)
+        if operation_name == CREATE and verdict is Verdict.REFUSED:
+            return _refused(payment, operation, reply, now_ms=now_ms)
     return payment.with_operation(replace(operation, state=OperationState.IN_DOUBT, at_ms=now_ms, looks=0))
 
 
-def _ready_again(operation: Operation, reply: Reply, verdict: Verdict, *, policy: Policy, now_ms: int) -> Operation:
-    pause_ms = policy.unsent_backoff_ms[min(operation.unsent, len(policy.unsent_backoff_ms) - 1)]
+def _pause_ms(payment: Payment, operation: Operation, verdict: Verdict, policy: Policy) -> int:
+    """How long a call that was not executed waits; the first 401 with a token is tried again with another."""
     if verdict is Verdict.UNAUTHORISED:
-        pause_ms = policy.unauthorised_pause_ms
+        has_token = FLOWS[payment.flow].with_access_token and operation.name == CREATE
+        return 0 if has_token and not operation.unauthorised else policy.unauthorised_pause_ms
+    return policy.unsent_backoff_ms[min(operation.unsent, len(policy.unsent_backoff_ms) - 1)]
+
+
+def _ready_again(operation: Operation, reply: Reply, verdict: Verdict, *, pause_ms: int, now_ms: int) -> Operation:
     if reply.retry_after_s is not None:
         pause_ms = max(pause_ms, reply.retry_after_s * 1000)
     return replace(
@@ -86,6 +98,7 @@ def _ready_again(operation: Operation, reply: Reply, verdict: Verdict, *, policy
         deadline_ms=None,
         not_before_ms=now_ms + pause_ms,
         unsent=operation.unsent + 1,
+        unauthorised=operation.unauthorised + 1 if verdict is Verdict.UNAUTHORISED else 0,
     )
 
 
@@ -95,3 +108,18 @@ def _refused(payment: Payment, operation: Operation, reply: Reply, *, now_ms: in
     payment = payment.with_operation(replace(operation, state=OperationState.REFUSED, at_ms=now_ms, deadline_ms=None))
     payment = replace(payment, failure={"code": error.code or f"http_{error.http_status}", "message": error.message})
     return payment.moved(Status.FAILED, None, now_ms=now_ms)
+
+
+def _otp_answered(payment: Payment, operation: Operation, reply: Reply, verdict: Verdict, *, now_ms: int) -> Payment:
+    """`{"status": "Ok"}`: the customer confirms on the phone; an explicit no: another code may be tried."""
+    if verdict is Verdict.REFUSED:
+        error = parse_error(reply.http_status or 0, reply.body)
+        said = {"code": error.code or f"http_{error.http_status}", "message": error.message}
+        refused = replace(operation, state=OperationState.REFUSED, at_ms=now_ms, deadline_ms=None)
+        return replace(payment, otp_code=None, next_action={"type": "otp", "refused": said}).with_operation(refused)
+    word = reply.body.get("status") if isinstance(reply.body, dict) else None
+    if not isinstance(word, str) or word.lower() != "ok":
+        doubtful = replace(operation, state=OperationState.IN_DOUBT, at_ms=now_ms, looks=0)
+        return replace(payment, otp_code=None, look_wanted=0).with_operation(doubtful)
+    done = replace(operation, state=OperationState.DONE, at_ms=now_ms, deadline_ms=None)
+    return replace(payment, otp_code=None, next_action={"type": "stk_push"}).with_operation(done)

@@ -10,7 +10,7 @@ from orchestrator.money import with_gst
 from orchestrator.statuses import Reason, Review, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from orchestrator.identity import PaymentKey
     from orchestrator.intent import PaymentIntent
@@ -126,9 +126,11 @@ class Payment:
         return replace(self, status=status, reason=reason, since_ms=now_ms, looks=0)
 
 
-def new_payment(intent: PaymentIntent, *, now_ms: int) -> Payment:
-    """The payment of a freshly accepted intent: stored, nothing sent."""
+def new_payment(intent: PaymentIntent, *, emails: Sequence[str] = (), now_ms: int) -> Payment:
+    """The payment of a freshly accepted intent: stored, nothing sent; `emails` are those a PayID is sent to."""
     terms = intent.model_dump(mode="json", exclude={"intent_id", "merchant", "amount_minor", "currency", "expires_at"})
+    if emails:
+        terms["method"]["emails"] = list(emails)
     gst = bool(terms["method"].get("gst"))
     amount = intent.amount_minor
     return Payment(

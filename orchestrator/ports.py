@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
     from orchestrator.identity import PaymentKey
 
@@ -267,6 +267,13 @@ class Reply:
 
 class Provider(Protocol):
     """The provider over HTTP: one call, no retry, a total deadline, a cap on the body."""
+
+    async def prepare(self, request: ProviderRequest, *, permit: Callable[[], Awaitable[int]]) -> Reply | None:
+        """Get what must be at hand before the request's mark is written (an access token), if `permit` gives 0.
+
+        None: nothing is missing; else the reply of the call that gave none.
+        """
+        ...
 
     async def call(self, request: ProviderRequest, *, send_before_s: float | None = None) -> Reply:
         """Make the call; never raises for anything the network or the provider does.

@@ -53,7 +53,7 @@ async def read_payment(payment: Payment, call_class: CallClass, *, engine: Engin
         request = read(payment)
         reply = await engine.provider.call(request)
         await heed(reply, request, payment.key, engine=engine)
-        wait_ms = _told_to_wait_ms(reply, engine)
+        wait_ms = told_to_wait_ms(reply, engine)
         if wait_ms:
             return Reading(engine=engine, source=Source.READ, wait_ms=wait_ms)
         if _knows(payment, reply, engine):
@@ -82,7 +82,7 @@ async def scan_list(payment: Payment, *, engine: Engine) -> Reading:
         request = scan.request(payment, from_ms, to_ms, page)
         reply = await engine.provider.call(request)
         await heed(reply, request, payment.key, engine=engine)
-        wait_ms = _told_to_wait_ms(reply, engine)
+        wait_ms = told_to_wait_ms(reply, engine)
         if wait_ms:
             return Reading(engine=engine, source=Source.SCAN, wait_ms=wait_ms)
         records = _records(reply)
@@ -101,7 +101,7 @@ def _knows(payment: Payment, reply: Reply, engine: Engine) -> bool:
     return interpreted(payment, reply.body, source=Source.READ, policy=engine.policy).usable
 
 
-def _told_to_wait_ms(reply: Reply, engine: Engine) -> int:
+def told_to_wait_ms(reply: Reply, engine: Engine) -> int:
     """How long the provider wants no call of this merchant's; 0 where it says nothing of the kind."""
     verdict = verdict_of(reply)
     if verdict is Verdict.UNAUTHORISED:

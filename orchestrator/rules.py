@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import RefusedError
 from orchestrator.flows.methods import PAYIN_METHODS, PayinMethod
+from orchestrator.flows.payid import is_email_supported
 from orchestrator.intent import CardMethod, PayidMethod, PayinMethodTerms
 from orchestrator.money import EXPONENTS
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from orchestrator.intent import PaymentIntent
 
+AUD_ONLY = frozenset({"payid", "gateway_link"})
 EXPIRY_AHEAD_MIN = {"payin": timedelta(minutes=20), "payid": timedelta(minutes=20)}
 
 
@@ -26,9 +29,11 @@ class IntakeRules:
 
     merchants: frozenset[str]
     flows: frozenset[str]
-    payin_methods: Mapping[str, PayinMethod] = field(default_factory=lambda: PAYIN_METHODS)
+    payin_methods: Mapping[str, PayinMethod] = dataclasses.field(default_factory=lambda: PAYIN_METHODS)
     whole_unit_currencies: frozenset[str] = frozenset({"VND", "JPY", "XAF", "XOF", "KRW", "IDR"})
     check_method_params: bool = True
+    payid_lower_case_emails: bool = False
+    payid_fallback_email: str | None = None
 
 
 def check_rules(intent: PaymentIntent, *, rules: IntakeRules, now: datetime) -> None:
@@ -37,6 +42,8 @@ def check_rules(intent: PaymentIntent, *, rules: IntakeRules, now: datetime) -> 
         raise RefusedError("unknown_merchant", f"merchant {intent.merchant!r} is not configured.", field="merchant")
     if intent.flow not in rules.flows:
         raise RefusedError("unsupported_flow", f"The flow {intent.flow} is not available here.", field="method.type")
+    if intent.flow in AUD_ONLY and intent.currency != "AUD":
+        raise RefusedError("currency_not_supported", f"{intent.flow} takes AUD only.", field="currency")
     _check_expiry(intent, now)
     _check_whole_units(intent, rules)
     if isinstance(intent.method, PayinMethodTerms):
@@ -92,3 +99,27 @@ def _check_params(terms: PayinMethodTerms, method: PayinMethod) -> None:
         if not isinstance(value, kind) or isinstance(value, bool):
             expected = "a string" if kind is str else "an integer"
             raise RefusedError("wrong_type", f"{where} must be {expected}.", field=where)
+
+
+def payid_emails(intent: PaymentIntent, *, rules: IntakeRules) -> list[str]:
+    """Whom the provider may mail about a PayID: addresses that pass its own rule (D-11).
+
+    Nothing is dropped from an address to make it fit: it would be another person's. Lower case and a mailbox of
+    the merchant's instead are settings. Raises RefusedError email_unsupported_by_provider.
+    """
+    if not isinstance(intent.method, PayidMethod):
+        return []
+    listed = intent.method.emails or [intent.customer.email or ""]
+    emails = [email.lower() if rules.payid_lower_case_emails else email for email in listed]
+    wrong = next((position for position, email in enumerate(emails) if not is_email_supported(email)), None)
+    if wrong is None:
+        return emails
+    if rules.payid_fallback_email:
+        return [rules.payid_fallback_email]
+    field = f"method.emails.{wrong}" if intent.method.emails else "customer.email"
+    raise RefusedError(
+        "email_unsupported_by_provider",
+        f"{field} is not taken by the provider: lower case letters, digits and _-. before the @, then exactly two "
+        "labels of letters (customer@example.com). Give method.emails with a mailbox that passes.",
+        field=field,
+    )

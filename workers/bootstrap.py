@@ -97,6 +97,7 @@ def open_provider(settings: Settings, *, clock: SystemClock) -> HelloClever:
             total_s=settings.call_timeout_total_s,
         ),
         max_connections=settings.concurrency,
+        token_margin_s=settings.provider_access_token_margin_s,
         body_cap_bytes=settings.provider_body_cap_bytes,
         extra_ca_file=Path(settings.provider_ca_file) if settings.provider_ca_file else None,
         plain_http=settings.provider_base_url.startswith("http://"),
@@ -117,6 +118,7 @@ def policy_of(settings: Settings) -> Policy:
         waiting=Schedule(gaps_s=settings.poll_schedule_s, then_s=settings.poll_tail_s),
         daily=Schedule(gaps_s=(), then_s=settings.poll_slow_s),
         tail_ms=_ms(settings.poll_after_expiry_s),
+        link_ttl_ms=_ms(settings.gateway_link_ttl_s),
         unauthorised_pause_ms=_ms(settings.unauthorised_pause_s),
         confirm_success_by_read=settings.confirm_success_by_read,
         waiting_is_success=settings.waiting_is_success,
@@ -132,6 +134,8 @@ def rules_of(settings: Settings) -> IntakeRules:
         flows=frozenset(FLOWS),
         payin_methods=PAYIN_METHODS | {name: PayinMethod(name=name, currency=currency) for name, _, currency in extra},
         whole_unit_currencies=frozenset(settings.whole_unit_currencies),
+        payid_lower_case_emails=settings.payid_lower_case_emails,
+        payid_fallback_email=settings.payid_fallback_email,
     )
 
 

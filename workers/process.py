@@ -10,13 +10,14 @@ import structlog
 import uvicorn
 from starlette.applications import Starlette
 
-from orchestrator.accept import Incoming, accept, refuse
+from orchestrator.accept import accept
 from orchestrator.adapters import topology
 from orchestrator.adapters.event_log import EventLog
 from orchestrator.adapters.publisher import open_publisher
 from orchestrator.adapters.redis_connection import connect
 from orchestrator.adapters.redis_durability import UnfitRedisError, inspect_durability
 from orchestrator.errors import RefusedError, StoreUnavailableError
+from orchestrator.refuse import Incoming, refuse
 from workers.amqp_intake import AmqpIntake
 from workers.bootstrap import build_engine, new_owner
 from workers.health import health_routes

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from redis.exceptions import RedisError, ResponseError
 
-from orchestrator.accept import Incoming, accept, refuse
+from orchestrator.accept import accept
 from orchestrator.errors import RefusedError, StoreUnavailableError
+from orchestrator.refuse import Incoming, refuse
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

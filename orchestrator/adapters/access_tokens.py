@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from orchestrator.ports import ProviderRequest
+from orchestrator.ports import ProviderRequest, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from orchestrator.ports import Clock, Reply
+    from orchestrator.ports import Clock
+
+    Permit = Callable[[], Awaitable[int]]
 
 PATH = "/v1/payment_gateways/access_token"
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
@@ -40,13 +43,13 @@ class AccessTokens:
         token = self._tokens.get(credentials)
         return token.value if token is not None and self._clock.monotonic_s() < token.ends_s else None
 
-    async def ensure(self, credentials: str) -> Reply | None:
+    async def ensure(self, credentials: str, *, permit: Permit) -> Reply | None:
         """See to a current token, with one call for any number of callers; the provider's reply where it gave none."""
         if self.current(credentials) is not None:
             return None
         fetching = self._fetching.get(credentials)
         if fetching is None:
-            fetching = asyncio.create_task(self._refresh(credentials))
+            fetching = asyncio.create_task(self._refresh(credentials, permit))
             self._fetching[credentials] = fetching
             fetching.add_done_callback(lambda _: self._fetching.pop(credentials, None))
         return await asyncio.shield(fetching)
@@ -57,7 +60,10 @@ class AccessTokens:
         if token is not None and token.value == value:
             del self._tokens[credentials]
 
-    async def _refresh(self, credentials: str) -> Reply | None:
+    async def _refresh(self, credentials: str, permit: Permit) -> Reply | None:
+        wait_ms = await permit()
+        if wait_ms:
+            return Reply(sent=False, error="no_permit", retry_after_s=math.ceil(wait_ms / 1000))
         # Taken before the request: the provider's clock starts when it answers, never earlier.
         asked_s = self._clock.monotonic_s()
         reply = await self._fetch(ProviderRequest(operation="token", credentials=credentials, method="GET", path=PATH))

@@ -16,18 +16,20 @@ import certifi
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
+from orchestrator.adapters.access_tokens import AccessTokens
 from orchestrator.adapters.provider_json import write_json
 from orchestrator.adapters.provider_reply import describe, read_reply
 from orchestrator.adapters.wire_witness import WireWitness, WitnessedConnector, current_witness
 from orchestrator.ports import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from orchestrator.ports import Clock, ProviderRequest
 
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
+UNAUTHORISED = 401
 _METHODS = frozenset({"GET", "POST"})
 # What we cannot read bounded is not asked for.
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "payorch"}
@@ -75,6 +77,7 @@ class HelloClever:
         body_cap_bytes: int = 1024 * 1024,
         extra_ca_file: Path | None = None,
         plain_http: bool = False,
+        token_margin_s: float = 60.0,
     ) -> None:
         """Raises ValueError where the address is no https address (http: loopback or `plain_http` only)."""
         self._api_url = _api_url(base_url, plain_http=plain_http)
@@ -85,7 +88,14 @@ class HelloClever:
         self._tls = _tls_context(extra_ca_file)
         self._max_connections = max_connections
         self._keep_alive_s = keep_alive_s
+        self._tokens = AccessTokens(clock=clock, fetch=self.call, margin_s=token_margin_s)
         self._client = self._build_client()
+
+    async def prepare(self, request: ProviderRequest, *, permit: Callable[[], Awaitable[int]]) -> Reply | None:
+        """See to an access token where the request needs one; None, or the reply that gave none."""
+        if not request.needs_access_token:
+            return None
+        return await self._tokens.ensure(request.credentials, permit=permit)
 
     async def call(self, request: ProviderRequest, *, send_before_s: float | None = None) -> Reply:
         """Make the call once; never raises for anything the network or the provider does.
@@ -94,18 +104,24 @@ class HelloClever:
         A cancelled call closes its connection; whether it was sent is then not known to the caller.
         """
         witness = WireWitness(clock=self._clock, send_before_s=send_before_s)
-        outgoing = self._write(request, witness)
+        access_token = self._tokens.current(request.credentials) if request.needs_access_token else None
+        if request.needs_access_token and access_token is None:
+            return Reply(sent=False, error="no_access_token")
+        outgoing = self._write(request, witness, access_token)
         if witness.is_late():
             return Reply(sent=False, error="too_late")
         token = current_witness.set(witness)
         try:
             async with asyncio.timeout(self._timeouts.total_s):
-                return await self._exchange(outgoing)
+                reply = await self._exchange(outgoing)
         except Exception as error:  # noqa: BLE001 - the witness decides, whatever was raised
             late = not witness.sent and witness.is_late()
             return Reply(sent=witness.sent, error="too_late" if late else describe(error))
         finally:
             current_witness.reset(token)
+        if reply.http_status == UNAUTHORISED and access_token is not None:
+            self._tokens.drop(request.credentials, access_token)
+        return reply
 
     async def close(self) -> None:
         """Close all connections; no call may follow."""
@@ -118,11 +134,13 @@ class HelloClever:
         finally:
             await response.aclose()
 
-    def _write(self, request: ProviderRequest, witness: WireWitness) -> httpx.Request:
+    def _write(self, request: ProviderRequest, witness: WireWitness, access_token: str | None) -> httpx.Request:
         if request.method not in _METHODS:
             raise ValueError(f"the provider is not called with {request.method}")
         keys = self._credentials[request.credentials]
         headers = {"app-id": keys.app_id, "secret-key": keys.secret_key}
+        if access_token is not None:
+            headers = {"access-token": access_token}
         content = None
         if request.body is not None:
             content = write_json(request.body)

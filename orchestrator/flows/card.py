@@ -128,7 +128,7 @@ def _is_ambiguous(word: str, operation: str | None, action: Mapping[str, Any] | 
 CARD = Flow(
     name="card",
     create=create_request,
-    capture=capture_request,
+    operations={CAPTURE: capture_request},
     interpret=interpret,
     # The customer asked for the payin detail first; the card's own read answers where that does not know cards.
     reads=(payin.detail_request, card_read_request),

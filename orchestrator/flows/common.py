@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -48,9 +48,11 @@ class Flow:
     name: str
     create: Callable[[Payment, Notification], ProviderRequest]
     interpret: Interpret
-    capture: Callable[[Payment], ProviderRequest] | None = None
+    operations: Mapping[str, Callable[[Payment], ProviderRequest]] = field(default_factory=dict)  # beside create
     reads: tuple[Callable[[Payment], ProviderRequest], ...] = ()
     scan: Scan | None = None
+    refusals_kept: frozenset[int] = frozenset()  # a 4xx whose cause nobody explains: it fails no payment
+    with_access_token: bool = False  # the create is sent with a token, which may have been revoked
     lapses_by_our_clock: bool = False  # the provider never says that an unpaid one expired (T-20)
 
 

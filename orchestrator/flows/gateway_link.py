@@ -110,4 +110,11 @@ def _item(item: Mapping[str, Any], currency: str) -> dict[str, object]:
     }
 
 
-GATEWAY_LINK = Flow(name="gateway_link", create=create_request, interpret=interpret, lapses_by_our_clock=True)
+GATEWAY_LINK = Flow(
+    name="gateway_link",
+    create=create_request,
+    interpret=interpret,
+    with_access_token=True,
+    refusals_kept=frozenset({404}),
+    lapses_by_our_clock=True,
+)

@@ -18,7 +18,7 @@ from orchestrator.flows.provider_object import (
     unwrap,
 )
 from orchestrator.money import to_major
-from orchestrator.payment import CREATE, Payment, bare_reference
+from orchestrator.payment import CONFIRM_OTP, CREATE, Payment, bare_reference
 from orchestrator.ports import ProviderRequest
 from orchestrator.sighting import (
     AWAITING_PAY_CODE,
@@ -59,6 +59,17 @@ def create_request(payment: Payment, notification: Notification) -> ProviderRequ
         body["expired_at"] = _provider_time(payment.expires_at_ms)
     return ProviderRequest(
         operation=CREATE, credentials=payment.credentials, method="POST", path="/v2/payins", body=body
+    )
+
+
+def confirm_otp_request(payment: Payment) -> ProviderRequest:
+    """`POST /v2/payins/confirm_otp`: the code that the customer entered, once."""
+    return ProviderRequest(
+        operation=CONFIRM_OTP,
+        credentials=payment.credentials,
+        method="POST",
+        path="/v2/payins/confirm_otp",
+        body={"uuid": bare_reference(payment.reference), "code": payment.otp_code},
     )
 
 
@@ -145,6 +156,7 @@ PAYIN = Flow(
     name="payin",
     create=create_request,
     interpret=interpret,
+    operations={CONFIRM_OTP: confirm_otp_request},
     reads=(detail_request,),
     scan=Scan(request=list_request),
 )
