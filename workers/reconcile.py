@@ -31,6 +31,7 @@ class Reconciler:
         self._engine = engine
         self._concurrency = concurrency
         self._in_flight: dict[PaymentKey, asyncio.Task[None]] = {}
+        self._again: dict[PaymentKey, Record] = {}
         self._counts: Counter[str] = Counter(advanced=0, failed=0)
         self._rung: set[int] = set()
         self._wake = asyncio.Event()
@@ -49,12 +50,14 @@ class Reconciler:
         return 0 if self._stopping else max(0, self._concurrency - len(self._in_flight))
 
     def take(self, record: Record) -> None:
-        """Advance a payment that this process has claimed."""
+        """Advance a payment that this process has claimed; one that is still at work here gets another turn after it.
+
+        That happens where the claim's answer overtook the one of the commit that had released the payment.
+        """
         if record.key in self._in_flight:
-            return
-        task = asyncio.create_task(self._advance(record))
-        self._in_flight[record.key] = task
-        task.add_done_callback(lambda _: self._in_flight.pop(record.key, None))
+            self._again[record.key] = record
+        else:
+            self._in_flight[record.key] = asyncio.create_task(self._turns(record))
 
     async def stop(self, timeout_s: float) -> bool:
         """Stop claiming, let what is in flight end; True where all did in time.
@@ -77,6 +80,15 @@ class Reconciler:
     def figures(self) -> dict[str, object]:
         """Counters and state, for `celery inspect stats` and the metrics."""
         return {**self._counts, "in_flight": len(self._in_flight), "store_away": self._store_away}
+
+    async def _turns(self, record: Record) -> None:
+        try:
+            turn: Record | None = record
+            while turn is not None:
+                await self._advance(turn)
+                turn = self._again.pop(record.key, None)
+        finally:
+            del self._in_flight[record.key]
 
     async def _advance(self, record: Record) -> None:
         with structlog.contextvars.bound_contextvars(payment=str(record.key)):

@@ -26,11 +26,10 @@ class Ways:
         self._client = IntentClient(settings.broker_url, namespace=settings.namespace)
         self._queue: Any = topology.build(settings.namespace).tasks_queue
         self._celery: Any = Celery("payorch-demo", broker=settings.broker_url, set_as_current=False)
-        on_redis = {"global_keyprefix": settings.namespace}
         self._celery.conf.update(
             task_queues=[self._queue],
             task_ignore_result=True,
-            broker_transport_options=({"confirm_publish": True} if topology.is_amqp(settings.broker_url) else on_redis),
+            broker_transport_options={"confirm_publish": True} if topology.is_amqp(settings.broker_url) else {},
         )
 
     def submit(self, orders: list[Order]) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from workers.cli.stack_settings import StackSettings
 
 BATCH = 500
+KOMBU_DEADLINES = "_kombu.binding_deadlines"
 UNREACHABLE: tuple[type[Exception], ...] = (*BROKER_ERRORS, redis.RedisError)
 # Celery's own, for its remote control; its queues end with their worker.
 CELERY_EXCHANGES = ("{}celery.pidbox", "reply.{}celery.pidbox", "{}celeryev")
@@ -52,14 +53,14 @@ def _remove_queues(settings: StackSettings) -> None:
 def _remove_keys(url: str, namespace: str) -> None:
     client = redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
     try:
-        found: list[bytes] = []
         # kombu puts its own words before a name: _kombu.binding.<namespace>….
         for key in client.scan_iter(match=f"*{namespace}*", count=BATCH):
-            found.append(key)
-            if len(found) == BATCH:
-                client.unlink(*found)
-                found.clear()
-        if found:
-            client.unlink(*found)
+            client.unlink(key)
+        # In what kombu keeps for all users of the server, only the namespace's rows are ours.
+        for key in client.scan_iter(match="_kombu.binding*", _type="SET"):
+            for member in client.sscan_iter(key, match=f"*{namespace}*"):
+                client.srem(key, member)
+        for member, _ in client.zscan_iter(KOMBU_DEADLINES, match=f"*{namespace}*"):
+            client.zrem(KOMBU_DEADLINES, member)
     finally:
         client.close()
