@@ -13,16 +13,19 @@ from orchestrator.payment import Claimed, Operation, OperationState, Payment
 from orchestrator.statuses import Reason, Status
 
 SCHEMA = 1
-_FIELDS = {field.name: field for field in dataclasses.fields(Payment)}
+
+
+def _default_of(field: dataclasses.Field[Any]) -> Any:
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+
+
+_DEFAULTS = {field.name: _default_of(field) for field in dataclasses.fields(Payment)}
 
 
 def encode(payment: Payment) -> bytes:
     """The stored body; a field at its default is left out."""
-    flat: dict[str, Any] = {}
-    for name, field in _FIELDS.items():
-        value = getattr(payment, name)
-        if value not in (field.default, (), {}):
-            flat[name] = value
+    given = ((name, getattr(payment, name)) for name in _DEFAULTS)
+    flat: dict[str, Any] = {name: value for name, value in given if value != _DEFAULTS[name]}
     flat["key"] = str(payment.key)
     flat["operations"] = {name: _plain(operation) for name, operation in payment.operations.items()}
     if payment.claimed:

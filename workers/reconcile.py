@@ -10,6 +10,7 @@ import structlog
 
 from orchestrator.advance import advance
 from orchestrator.errors import StoreUnavailableError
+from orchestrator.unclaimed import refuse_unclaimed
 
 if TYPE_CHECKING:
     from orchestrator.engine import Engine
@@ -20,6 +21,7 @@ TICK_S = 0.5  # a lost bell costs so much
 BATCH = 100  # claimed by one script: it blocks Redis for about a millisecond
 QUIET_AFTER_RECONNECT_S = 3.0  # those who lived through an outage renew first
 RENEWALS_PER_LEASE = 3
+SWEEP_S = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +44,8 @@ class Reconciler:
 
     async def start(self) -> None:
         """Begin to claim."""
-        self._tasks = [asyncio.create_task(run()) for run in (self._claim_forever, self._renew_forever, self._hear)]
+        loops = (self._claim_forever, self._renew_forever, self._hear, self._sweep_forever)
+        self._tasks = [asyncio.create_task(run()) for run in loops]
 
     @property
     def free(self) -> int:
@@ -65,9 +68,10 @@ class Reconciler:
         What is left over is dropped: a call on the wire is in doubt, the rest is due again when its lease ends.
         """
         self._stopping = True
-        hearing, renewing = self._tasks[2], self._tasks[1]
+        _, renewing, hearing, sweeping = self._tasks
         self._wake.set()
         hearing.cancel()
+        sweeping.cancel()
         left = set(self._in_flight.values())
         if left:
             _, left = await asyncio.wait(left, timeout=timeout_s)
@@ -154,6 +158,16 @@ class Reconciler:
         lost = await engine.store.renew(keys, owner=engine.owner, lease_ms=engine.policy.lease_ms)
         for key in lost & self._in_flight.keys():
             log.warning("payment.lease_lost", payment=str(key))
+
+    async def _sweep_forever(self) -> None:
+        """Refuse commands whose payment did not come; every worker does, and a repeat changes nothing."""
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            try:
+                for shard in range(self._engine.store.shards):
+                    await refuse_unclaimed(shard, engine=self._engine)
+            except StoreUnavailableError as error:
+                log.warning("commands.sweep_failed", error=str(error))
 
     async def _hear(self) -> None:
         async for shard in self._engine.store.bells():

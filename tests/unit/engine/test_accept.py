@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from orchestrator.accept import KEPT_BODY_MAX_BYTES, Incoming, accept
+from orchestrator.accept import accept
 from orchestrator.errors import StoreUnavailableError
 from orchestrator.identity import fingerprint
+from orchestrator.refuse import KEPT_BODY_MAX_BYTES, Incoming
 from tests.unit.core.building import as_body, card_body, card_intent, payin_intent
 from tests.unit.engine.world import CARD, DAY_MS, World, said
 

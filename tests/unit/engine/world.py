@@ -8,7 +8,7 @@ from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from orchestrator.accept import Incoming, accept
+from orchestrator.accept import accept
 from orchestrator.adapters.memory_store import MemoryStore
 from orchestrator.advance import advance, notify
 from orchestrator.codec import decode
@@ -18,6 +18,7 @@ from orchestrator.identity import PaymentKey, shard_of
 from orchestrator.observation import WebhookSeen
 from orchestrator.policy import Policy
 from orchestrator.ports import CallClass, Commit, Committed, NotifyOutcome, ProviderRequest, Record, Reply
+from orchestrator.refuse import Incoming
 from orchestrator.rules import IntakeRules
 from orchestrator.webhook_auth import WebhookAuth
 from tests.unit.core.building import NOW_MS, as_body, card_intent
@@ -76,6 +77,14 @@ class ScriptedProvider:
         self.latency_ms = 10
         self._clock = clock
         self._scripts: dict[str, list[Any]] = {"list": [EMPTY_LIST], "detail": [UNKNOWN_ID]}
+
+    async def prepare(self, request: ProviderRequest, *, permit: Any) -> Reply | None:
+        """What a gateway create needs is at hand unless the script `token` says otherwise."""
+        if not request.needs_access_token or "token" not in self._scripts:
+            return None
+        assert await permit() == 0
+        lines = self._scripts["token"]
+        return lines.pop(0) if len(lines) > 1 else lines[0]
 
     def script(self, kind: str, *lines: Any) -> None:
         """Replies, or functions of the request that give one (perhaps after something else happened)."""
