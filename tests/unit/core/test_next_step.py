@@ -143,6 +143,14 @@ def test_confirming_reads_follow_their_schedule():
             assert due_of(payment, NOW_MS + at_s * SECOND - 1) == NOW_MS + at_s * SECOND
 
 
+def test_a_success_contradicted_for_hours_is_still_read_once_a_minute():
+    payment = created(card_intent(), status=Status.PROCESSING, reason=Reason.CONFIRMING, since_ms=NOW_MS)
+    dues = [
+        due_of(replace(payment, claimed=Claimed(since_ms=NOW_MS, looks=looks))) for looks in (199, 200, 201, 5000, 5001)
+    ]
+    assert [later - earlier for earlier, later in pairwise(dues)] == [MINUTE, MINUTE, 4799 * MINUTE, MINUTE]
+
+
 def test_a_wanted_look_comes_at_once_and_is_given_up_after_six():
     payment, at_ms = created(card_intent(), status=Status.SUCCEEDED, look_wanted=0), NOW_MS
     reads = 0
