@@ -10,7 +10,7 @@ from orchestrator.flows.payin import pay_code_is_late
 from orchestrator.payment import CAPTURE, CREATE, Operation, OperationState, Payment
 from orchestrator.policy import DAILY_STATES, Policy, Schedule, spread_ms
 from orchestrator.ports import CallClass
-from orchestrator.statuses import FINAL, Reason, Review, Status
+from orchestrator.statuses import FINAL, Reason, Review, Stage, Status, stage_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,7 +131,10 @@ def _overdue(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
 def _overdue_at(payment: Payment, policy: Policy) -> list[tuple[Review, int]]:
     due: list[tuple[Review, int]] = []
     stale = policy.stale_after_ms.get(payment.flow)
-    if payment.status is Status.REQUIRES_ACTION and payment.expires_at_ms is None and stale is not None:
+    if stage_of(payment.status, payment.reason) in {Stage.ACTION, Stage.AWAIT} and payment.expires_at_ms is not None:
+        # The provider should have said long ago that it expired.
+        due.append((Review.STALE, payment.expires_at_ms + policy.tail_ms))
+    elif payment.status is Status.REQUIRES_ACTION and stale is not None:
         due.append((Review.STALE, payment.since_ms + stale))
     if payment.reason is Reason.AWAITING_PAY_CODE and not pay_code_is_late(payment):
         due.append((Review.PAY_CODE_OVERDUE, payment.since_ms + policy.pay_code_overdue_ms))

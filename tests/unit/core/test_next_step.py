@@ -277,6 +277,15 @@ def test_an_action_without_a_deadline_goes_stale_and_is_looked_at_daily(intent, 
     assert not isinstance(step(with_deadline, NOW_MS + after_ms), Become)
 
 
+def test_a_payment_that_the_provider_never_expires_goes_stale_two_days_after_its_deadline():
+    payment = waiting(payin_intent(), looks=90, looked_at_ms=NOW_MS + 5 * DAY, expires_at_ms=NOW_MS + 3 * DAY)
+    assert not isinstance(step(payment, NOW_MS + 5 * DAY - 1), Become)
+    became = step(payment, NOW_MS + 5 * DAY)
+    assert isinstance(became, Become)
+    assert became.payment.review == (Review.STALE,)
+    assert due_of(became.payment, NOW_MS + 5 * DAY) > NOW_MS + 5.9 * DAY
+
+
 @pytest.mark.parametrize(
     ("method", "params", "is_told"),
     [
