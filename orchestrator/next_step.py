@@ -104,9 +104,7 @@ def _confirming(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
         return Read(call_class=CallClass.CONFIRM) if due <= now_ms else Wait(due_at_ms=due)
     if payment.claimed is None:
         return None
-    due = payment.claimed.since_ms + sum(
-        policy.confirming.gap_s(n) * 1000 for n in range(min(payment.claimed.looks + 1, 200))
-    )
+    due = payment.claimed.since_ms + _elapsed_ms(policy.confirming, payment.claimed.looks)
     return Read(call_class=CallClass.CONFIRM) if due <= now_ms else Wait(due_at_ms=due)
 
 
@@ -154,7 +152,10 @@ def _overdue(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
 def _overdue_at(payment: Payment, policy: Policy) -> list[tuple[Review, int]]:
     due: list[tuple[Review, int]] = []
     stale = policy.stale_after_ms.get(payment.flow)
-    if payment.status is Status.REQUIRES_ACTION and payment.expires_at_ms is None and stale is not None:
+    if stage_of(payment.status, payment.reason) in {Stage.ACTION, Stage.AWAIT} and payment.expires_at_ms is not None:
+        # The provider should have said long ago that it expired.
+        due.append((Review.STALE, payment.expires_at_ms + policy.tail_ms))
+    elif payment.status is Status.REQUIRES_ACTION and stale is not None:
         due.append((Review.STALE, payment.since_ms + stale))
     if payment.reason is Reason.AWAITING_PAY_CODE and not pay_code_is_late(payment):
         due.append((Review.PAY_CODE_OVERDUE, payment.since_ms + policy.pay_code_overdue_ms))
@@ -205,10 +206,14 @@ def _after_last_look(payment: Payment, looks: int, schedule: Schedule) -> int:
 
 def _due(since_ms: int, looks: int, schedule: Schedule, payment: Payment) -> int:
     """When look number `looks` is due, counted from when the state was entered, jittered by up to a tenth."""
+    jitter_ms = spread_ms(payment.key, salt=looks, up_to_ms=schedule.gap_s(looks) * 100)
+    return since_ms + _elapsed_ms(schedule, looks) + jitter_ms
+
+
+def _elapsed_ms(schedule: Schedule, looks: int) -> int:
+    """From the beginning of a schedule until look number `looks`; it rises with every look, so nothing spins."""
     gaps = schedule.gaps_s
-    total_s = sum(gaps[: looks + 1]) + max(0, looks + 1 - len(gaps)) * schedule.then_s
-    gap_ms = schedule.gap_s(looks) * 1000
-    return since_ms + total_s * 1000 + spread_ms(payment.key, salt=looks, up_to_ms=gap_ms // 10)
+    return 1000 * (sum(gaps[: looks + 1]) + max(0, looks + 1 - len(gaps)) * schedule.then_s)
 
 
 _WANTS: tuple[Callable[[Payment, Policy, int], Step | None], ...] = (

@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from sandbox import card_routes, contacts, control, link_routes, payid_routes, payin_routes
+from sandbox import card_routes, checkout, contacts, control, link_routes, overview, payid_routes, payin_routes
 from sandbox.clock import Clock
 from sandbox.gate import Gate
 from sandbox.provider import Provider
 from sandbox.replies import RefusalError, refused
 from sandbox.settings import SandboxSettings
 
-AREAS = (payin_routes, card_routes, payid_routes, link_routes, contacts, control)
+AREAS = (payin_routes, card_routes, payid_routes, link_routes, contacts, control, overview, checkout)
 
 
 def create_app(settings: SandboxSettings, *, clock: Clock | None = None) -> Starlette:

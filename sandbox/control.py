@@ -1,19 +1,21 @@
 """`/_sandbox/…`: the tool of tests and demos; without authentication, so for the loopback only."""
 
 from dataclasses import asdict, replace
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from sandbox.access import provider_of
 from sandbox.actions import ACTIONS
 from sandbox.dates import with_z
+from sandbox.document import sorry
 from sandbox.faults import Fault, UnknownFaultError
 from sandbox.ledger import matching
 from sandbox.money import decimal_of, major_of
 from sandbox.payments import IllegalMoveError, Payment
-from sandbox.replies import Json, answer, json_object
+from sandbox.replies import Json, RefusalError, answer, json_object
 from sandbox.settings import SandboxSettingsError, read_setting
 
 SECRETS = frozenset({"credentials", "default_webhook_authorization"})
@@ -54,12 +56,16 @@ async def act(request: Request) -> Response:
     provider, params = provider_of(request), request.path_params
     payment, action = provider.payments.get(params["uuid"]), ACTIONS.get(params["action"])
     if payment is None or action is None:
-        return answer({"error": f"no such payment or action; actions: {', '.join(ACTIONS)}"}, 404)
+        return _refused(request, 404, f"no such payment or action; actions: {', '.join(ACTIONS)}")
     try:
         action(provider, payment, await _optional_object(request))
     except IllegalMoveError as error:
-        return answer({"error": str(error), "status": payment.status}, 409)
-    return answer(_shown(payment))
+        return _refused(request, 409, str(error), status=payment.status)
+    except RefusalError as error:
+        if not is_from_page(request):
+            raise
+        return _refused(request, error.status, "; ".join(f"{key} {text}" for key, text in (error.errors or {}).items()))
+    return _home(payment.uuid) if is_from_page(request) else answer(_shown(payment))
 
 
 async def change_settings(request: Request) -> Response:
@@ -107,14 +113,33 @@ async def revoke_tokens(request: Request) -> Response:
 async def advance_clock(request: Request) -> Response:
     """Push the clock on; on return everything that fell due is done."""
     provider = provider_of(request)
-    seconds = decimal_of((await json_object(request)).get("advance_s"))
+    seconds = decimal_of((await _optional_object(request)).get("advance_s"))
     if seconds is None or seconds < 0:
-        return answer({"error": "advance_s must be a number of zero or more"}, 422)
+        return _refused(request, 422, "advance_s must be a number of zero or more")
     await provider.schedule.advance(float(seconds))
-    return answer({"elapsed_s": round(provider.clock.elapsed_s(), 3)})
+    return _home() if is_from_page(request) else answer({"elapsed_s": round(provider.clock.elapsed_s(), 3)})
+
+
+def is_from_page(request: Request) -> bool:
+    """Whether a form of the page was sent, which is to be answered with a page again."""
+    return "text/html" in request.headers.get("accept", "")
+
+
+def _home(uuid: str = "") -> Response:
+    return RedirectResponse(f"/_sandbox/#{uuid}" if uuid else "/_sandbox/", status_code=303)
+
+
+def _refused(request: Request, code: int, error: str, **more: str) -> Response:
+    return (
+        sorry(error, status=code, back="/_sandbox/")
+        if is_from_page(request)
+        else answer({"error": error, **more}, code)
+    )
 
 
 async def _optional_object(request: Request) -> Json:
+    if is_from_page(request):
+        return dict(parse_qsl((await request.body()).decode("latin-1")))
     return await json_object(request) if await request.body() else {}
 
 

@@ -4,20 +4,22 @@ import asyncio
 from collections.abc import Mapping
 from urllib.parse import parse_qs
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox.exchange import Exchange
 from sandbox.faults import REQUEST_FAULTS
 from sandbox.mishaps import MISHAPS
+from sandbox.origin import is_foreign
 from sandbox.provider import Provider
-from sandbox.replies import decode
+from sandbox.replies import answer, decode
 
-CONTROL = "/_sandbox"
+PEOPLE = ("/_sandbox", "/pay/", "/favicon.ico")
 BODY_BYTES_MOST = 1024 * 1024
 
 
 class Gate:
-    """The ASGI application around the API; the control API passes untouched."""
+    """The ASGI application around the API; the control API and the pages are for people and pass untouched."""
 
     def __init__(self, app: ASGIApp, *, provider: Provider) -> None:
         """Stand in front of `app`."""
@@ -25,8 +27,8 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or let it go wrong as ordered."""
-        if scope["type"] != "http" or scope["path"].startswith(CONTROL):
-            await self._app(scope, receive, send)
+        if scope["type"] != "http" or scope["path"].startswith(PEOPLE):
+            await self._app_for_people(scope, receive, send)
             return
         body = await _read(receive)
         facts = self._facts(scope, body)
@@ -39,6 +41,12 @@ class Gate:
             return
         record.fault = fault.name
         await MISHAPS[fault.name](exchange, fault)
+
+    async def _app_for_people(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and is_foreign(scope["method"], Headers(scope=scope)):
+            await answer({"error": "a page of another site asked for this"}, 403)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
 
     def _facts(self, scope: Scope, body: bytes) -> dict[str, str]:
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}

@@ -57,6 +57,11 @@ def major_of(minor: int, currency: str) -> Decimal:
     return with_tail(Decimal(minor).scaleb(-EXPONENTS[currency]))
 
 
+def for_people(minor: int, currency: str) -> str:
+    """Write an amount as a person reads it: AUD 12.50."""
+    return f"{currency} {Decimal(minor).scaleb(-EXPONENTS[currency]):f}"
+
+
 def with_tail(number: Decimal) -> Decimal:
     """Write a number with the provider's `.0` tail and without an exponent."""
     text = format(number, "f")

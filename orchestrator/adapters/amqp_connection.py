@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import amqp
 
@@ -18,9 +19,17 @@ def open_connection(url: str, *, heartbeat_s: int = 0, **options: Any) -> Any:
     """Connect once and return py-amqp's connection; `options` are its constructor's.
 
     kombu's own Connection reconnects behind the caller's back, which would hide a lost window of confirms or
-    deliveries. Raises OSError or amqp's errors where the broker cannot be reached.
+    deliveries. For `amqps://` the certificate must be trusted and bear the host's name. Raises OSError or amqp's
+    errors where the broker cannot be reached.
     """
-    connection = Connection(url, connect_timeout=CONNECT_TIMEOUT_S, heartbeat=heartbeat_s, transport_options=options)
+    parts = urlsplit(url)
+    connection = Connection(
+        url,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        heartbeat=heartbeat_s,
+        transport_options=options,
+        ssl={"server_hostname": parts.hostname} if parts.scheme == "amqps" else False,
+    )
     return connection.transport.establish_connection()
 
 

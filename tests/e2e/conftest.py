@@ -15,7 +15,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="module")
 def make_stack(tmp_path_factory):
     """Makes stacks that live as long as the module."""
-    made = []
+    made: list[Stack] = []
 
     def make(**options):
         stack = Stack(tmp_path_factory.mktemp("stack"), **options)
@@ -30,7 +30,7 @@ def make_stack(tmp_path_factory):
 @pytest.fixture
 def own_stack(tmp_path):
     """Makes stacks that live as long as the test."""
-    made = []
+    made: list[Stack] = []
 
     def make(**options):
         stack = Stack(tmp_path / f"stack{len(made)}", **options)

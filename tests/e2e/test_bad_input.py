@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.adapters.subscriber import subscribe
 from tests.support.intents import card, intent_id, payin
 from tests.support.process import wait_for
 from tests.support.stack import READ_TOKEN, SECRET_KEY, WEBHOOK_SECRET
+from tests.support.subscriber import Subscriber
 
 CARD_NUMBER = "4242 4242 4242 4242"
 SOON = (datetime.now(UTC) + timedelta(minutes=19)).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -64,29 +63,6 @@ ROWS = {
 }
 
 
-class Refusals:
-    """Everything that comes to a subscriber of `refusal.#`, until the end of the test."""
-
-    def __init__(self, url, namespace=""):
-        self.events = []
-        self._ending = threading.Event()
-        self._bound = threading.Event()
-        self._thread = threading.Thread(target=self._listen, args=(url, namespace))
-        self._thread.start()
-        assert self._bound.wait(20)
-
-    def stop(self):
-        self._ending.set()
-        self._thread.join(20)
-        assert not self._thread.is_alive()
-
-    def _listen(self, url, namespace):
-        with subscribe(url, namespace=namespace, binding="refusal.#") as subscription:
-            self._bound.set()
-            while not self._ending.is_set():
-                self.events.extend(subscription.events(0.2))
-
-
 @pytest.fixture(scope="module")
 def stack(make_stack):
     return make_stack()
@@ -94,7 +70,7 @@ def stack(make_stack):
 
 @pytest.fixture
 def refusals(stack):
-    listener = Refusals(stack.valkey.url)
+    listener = Subscriber(stack.valkey.url, "refusal.#")
     yield listener
     listener.stop()
 
@@ -173,11 +149,9 @@ def test_nothing_secret_is_in_anything_that_our_programs_say_or_keep_of_refusals
     assert {letter["redrivable"] for letter in stack.dead_letters()} == {"false"}
 
 
-def test_each_row_of_bad_input_on_rabbitmq_is_refused_once_and_the_next_message_goes_through(
-    amqp_broker, own_stack
-):
+def test_each_row_of_bad_input_on_rabbitmq_is_refused_once_and_the_next_message_goes_through(amqp_broker, own_stack):
     stack = own_stack(settings={"broker_url": amqp_broker.url, "namespace": amqp_broker.namespace})
-    refusals = Refusals(amqp_broker.url, amqp_broker.namespace)
+    refusals = Subscriber(amqp_broker.url, "refusal.#", namespace=amqp_broker.namespace)
     try:
         good = [payin() for _ in ROWS]
         for (message, _, _), next_one in zip(ROWS.values(), good, strict=True):

@@ -3,11 +3,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from celery import Celery
 
-from orchestrator.adapters import topology
+from tests.support.celery_client import send_task
 from tests.support.intents import card, payin
-from tests.support.process import wait_for
 
 ACTIONS = {
     "ph_bank_maya_php": "redirect",
@@ -74,31 +72,6 @@ def test_a_celery_task_on_redis_submits_an_intent(redis_stack):
 
     redis_stack.succeed([intent["intent_id"]])
     redis_stack.judge([intent["intent_id"]])
-
-
-def test_the_quorum_queue_and_a_celery_task_on_rabbitmq_take_intents(amqp_stack, amqp_broker):
-    intents = [payin("vn_other_vietqr_vnd"), payin(), card()]
-    ids = [intent["intent_id"] for intent in intents]
-    wrapped = {"specversion": "1.0", "id": "1", "source": "/shop", "type": "order.placed", "data": intents[1]}
-
-    amqp_broker.publish(json.dumps(intents[0]))
-    amqp_broker.publish(json.dumps(wrapped), content_type="application/cloudevents+json")
-    send_task(amqp_broker.url, amqp_broker.namespace, intents[2])
-    amqp_stack.succeed(ids)
-
-    assert [steps(amqp_stack, each) for each in ids] == [["accepted", "requires_action", "succeeded"]] * 3
-    amqp_stack.judge(ids)
-    wait_for(lambda: amqp_broker.ready() == 0, what="the queue is not empty")
-
-
-def send_task(url, namespace, intent):
-    """As an order service with Celery does it."""
-    with Celery(broker=url) as client:
-        client.conf.broker_transport_options = {"global_keyprefix": namespace} if url.startswith("redis") else {}
-        queue = f"{namespace}payments.tasks"
-        client.conf.task_queues = [topology.build(namespace).tasks_queue]
-        client.conf.task_create_missing_queues = False
-        client.send_task("payments.submit", kwargs={"intent": intent}, queue=queue)
 
 
 def steps(stack, intent_id):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from tests.support.intents import METHODS, card, payin
@@ -111,6 +113,27 @@ def test_webhooks_in_reverse_order_and_each_twice_lead_to_the_same_end(stack):
 
     stack.wait_status(ids, "succeeded")
     stack.judge(ids)
+
+
+def test_bells_that_never_stop_do_not_keep_what_is_due_from_being_looked_at(own_stack):
+    stack = own_stack(sandbox={"webhooks": "off"})
+    ending = threading.Event()
+    ringing = threading.Thread(target=ring, args=(stack, ending))
+    ringing.start()
+    try:
+        ids = stack.submit(payin(), card())
+        stack.succeed(ids)
+    finally:
+        ending.set()
+        ringing.join()
+
+    stack.judge(ids)
+
+
+def ring(stack, ending):
+    """As webhooks do at a few hundred a second."""
+    while not ending.wait(0.01):
+        stack.redis.publish("payorch:bell", 0)
 
 
 def ends(stack, ids):

@@ -41,7 +41,11 @@ class Broker:
         channel = self._connection.channel()
         for queue in self.topology.queues:
             channel.queue_delete(queue.name)
-        celerys = (f"{self.namespace}celery.pidbox", f"reply.{self.namespace}celery.pidbox", f"{self.namespace}celeryev")
+        celerys = (
+            f"{self.namespace}celery.pidbox",
+            f"reply.{self.namespace}celery.pidbox",
+            f"{self.namespace}celeryev",
+        )
         for name in (*(exchange.name for exchange in self.topology.exchanges), *celerys):
             with contextlib.suppress(amqp.exceptions.AMQPError):
                 channel.exchange_delete(name)

@@ -22,11 +22,11 @@ class ProviderDesk:
 
     def ledger(self, **wanted: str) -> list[dict[str, Any]]:
         """What was done, in order."""
-        return self._get("ledger", wanted)["entries"]
+        return self._rows("ledger", "entries", wanted)
 
     def requests(self, **wanted: str) -> list[dict[str, Any]]:
         """What was asked, in order."""
-        return self._get("requests", wanted)["requests"]
+        return self._rows("requests", "requests", wanted)
 
     def counts(self, kind: str) -> Counter[str]:
         """How often something was done, by external id."""
@@ -34,7 +34,7 @@ class ProviderDesk:
 
     def uuids(self) -> dict[str, str]:
         """The payments by their external id; a second payment of one id is an error."""
-        payments = self._get("payments", {})["payments"]
+        payments = self._rows("payments", "payments", {})
         uuids = {payment["external_id"]: payment["uuid"] for payment in payments}
         assert len(uuids) == len(payments), "an external id has two payments"
         return uuids
@@ -71,9 +71,12 @@ class ProviderDesk:
 
     def deliveries(self, intent_id: str) -> list[dict[str, Any]]:
         """The webhooks of a payment and how they were answered."""
-        return self._get("payments", {"external_id": intent_id})["payments"][0]["deliveries"]
+        (payment,) = self._rows("payments", "payments", {"external_id": intent_id})
+        deliveries: list[dict[str, Any]] = payment["deliveries"]
+        return deliveries
 
-    def _get(self, name: str, wanted: dict[str, str]) -> Any:
+    def _rows(self, name: str, field: str, wanted: dict[str, str]) -> list[dict[str, Any]]:
         reply = self._client.get(f"/{name}", params=wanted)
         reply.raise_for_status()
-        return reply.json()
+        rows: list[dict[str, Any]] = reply.json()[field]
+        return rows

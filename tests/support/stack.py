@@ -71,7 +71,9 @@ class Stack:
         self.redis: Any = redis.Redis.from_url(self.valkey.url, decode_responses=True, encoding_errors="replace")
         self._settings = dict(settings or {})
         self.sandbox = self._sandbox(sandbox or {})
-        self.web = self._program("web", ["-m", "uvicorn", "workers.web:app", "--factory", "--port", _port(self.web_url)])
+        self.web = self._program(
+            "web", ["-m", "uvicorn", "workers.web:app", "--factory", "--port", _port(self.web_url)]
+        )
         self.workers: list[Program] = []
         self._first_workers = workers
 
@@ -177,6 +179,28 @@ class Stack:
         self.desk.act_on_all(wanted, "pay")
         self.wait_status(wanted, "succeeded", within_s=within_s)
 
+    def succeed_after_a_kill(self, intent_ids: Iterable[str], *, within_s: float = 60.0) -> None:
+        """As `succeed`, and judge, but for what the killed worker had marked and never put on the wire.
+
+        Nobody can tell that from a create that is on its way: it stays in doubt and is not sent again (I1).
+        """
+        wanted = set(intent_ids)
+
+        def marked_only() -> set[str]:
+            asked = {request["external_id"] for request in self.desk.requests(method="POST")}
+            return {each for each in wanted - asked if self.events.last(each).get("status") == "in_doubt"}
+
+        def unsettled() -> set[str]:
+            marked = marked_only()
+            return {each for each in wanted - marked if self.events.last(each).get("status") != "requires_action"}
+
+        wait_for(lambda: not unsettled(), within_s=within_s, what=lambda: f"{unsettled()}\n{self.tails()}")
+        marked = marked_only()
+        assert len(marked) < len(wanted) / 4, marked
+        self.succeed(wanted - marked, within_s=within_s)
+        self.judge(wanted - marked)
+        assert marked == marked_only()
+
     def judge(self, intent_ids: Iterable[str]) -> None:
         """By the provider's ledger: one create each and at most one capture; by the log: no gap."""
         creates, captures, events = self.desk.counts("create"), self.desk.counts("capture"), self.events.read()
@@ -184,7 +208,11 @@ class Stack:
         assert {intent_id: creates[intent_id] for intent_id in wanted} == dict.fromkeys(wanted, 1)
         assert all(captures[intent_id] <= 1 for intent_id in wanted), captures
         assert all(events[intent_id] for intent_id in wanted)
-        asked = [(r["path"], r["external_id"] or r["uuid"]) for r in self.desk.requests() if r["path"].endswith("capture_payment")]
+        asked = [
+            (r["path"], r["external_id"] or r["uuid"])
+            for r in self.desk.requests()
+            if r["path"].endswith("capture_payment")
+        ]
         assert len(set(asked)) == len(asked), f"a capture was asked twice: {asked}"
 
     def output(self) -> str:

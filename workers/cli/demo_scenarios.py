@@ -112,7 +112,7 @@ SCENARIOS = (
         status="succeeded",
     ),
     Scenario(
-        name="payin, pay code comes later, paid",
+        name="payin, late pay code, paid",
         count=3,
         fast_count=1,
         amount_minor=5_000,
@@ -165,7 +165,7 @@ SCENARIOS = (
         captures=1,
     ),
     Scenario(
-        name="card, declined by its bank",
+        name="card, declined by bank",
         count=3,
         fast_count=1,
         amount_minor=12_300,
@@ -186,7 +186,7 @@ SCENARIOS = (
         reason="provider",
     ),
     Scenario(
-        name="card, token unknown to the provider",
+        name="card, unknown token",
         count=2,
         fast_count=1,
         amount_minor=900,

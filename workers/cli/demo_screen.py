@@ -77,7 +77,7 @@ def show_summary(result: Result) -> None:
     """The table of scenarios, and what does not agree."""
     say()
     say_table(
-        ("scenario", "expected", "payments", "ended so", "creates", "captures", "paid"),
+        ("scenario", "ended", "creates", "captures", "paid"),
         [_row(name, orders, result) for name, orders in _by_scenario(result).items()],
     )
     story, refused = result.story, Counter(str(data["code"]) for data in result.story.refusals.values())
@@ -139,8 +139,8 @@ def _figures(name: str, orders: list[Order], result: Result) -> dict[str, Any]:
 def _row(name: str, orders: list[Order], result: Result) -> tuple[str, ...]:
     figures = _figures(name, orders, result)
     paid = amount(figures["paid_minor"], figures["currency"]) if figures["paid_minor"] else "-"
-    counts = (figures["ended"].get(figures["expected"], 0), figures["creates"], figures["captures"])
-    return (name, figures["expected"], str(len(orders)), *map(str, counts), paid)
+    ended = f"{figures['ended'].get(figures['expected'], 0)}/{len(orders)} {figures['expected']}"
+    return (name, ended, str(figures["creates"]), str(figures["captures"]), paid)
 
 
 def _counted(story: Story, total: int) -> str:

@@ -13,7 +13,9 @@ def make_program(tmp_path):
     made = []
 
     def make(name, *, arguments=(), redis_url=NO_REDIS, **more):
-        environment = settings(redis_url=redis_url or NO_REDIS, provider_url="http://127.0.0.1:1", web_url="http://127.0.0.1:2")
+        environment = settings(
+            redis_url=redis_url or NO_REDIS, provider_url="http://127.0.0.1:1", web_url="http://127.0.0.1:2"
+        )
         for field, value in {**more, "redis_url": redis_url}.items():
             variable = f"PAYORCH_{field.upper()}"
             environment.pop(variable, None)

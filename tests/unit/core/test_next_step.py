@@ -143,6 +143,14 @@ def test_confirming_reads_follow_their_schedule():
             assert due_of(payment, NOW_MS + at_s * SECOND - 1) == NOW_MS + at_s * SECOND
 
 
+def test_a_success_contradicted_for_hours_is_still_read_once_a_minute():
+    payment = created(card_intent(), status=Status.PROCESSING, reason=Reason.CONFIRMING, since_ms=NOW_MS)
+    dues = [
+        due_of(replace(payment, claimed=Claimed(since_ms=NOW_MS, looks=looks))) for looks in (199, 200, 201, 5000, 5001)
+    ]
+    assert [later - earlier for earlier, later in pairwise(dues)] == [MINUTE, MINUTE, 4799 * MINUTE, MINUTE]
+
+
 def test_a_wanted_look_comes_at_once_and_is_given_up_after_six():
     payment, at_ms = created(card_intent(), status=Status.SUCCEEDED, look_wanted=0), NOW_MS
     reads = 0
@@ -267,6 +275,15 @@ def test_an_action_without_a_deadline_goes_stale_and_is_looked_at_daily(intent, 
     assert not isinstance(step(payment, NOW_MS + after_ms - 1), Become)
     with_deadline = replace(payment, expires_at_ms=NOW_MS + 3 * DAY)
     assert not isinstance(step(with_deadline, NOW_MS + after_ms), Become)
+
+
+def test_a_payment_that_the_provider_never_expires_goes_stale_two_days_after_its_deadline():
+    payment = waiting(payin_intent(), looks=90, looked_at_ms=NOW_MS + 5 * DAY, expires_at_ms=NOW_MS + 3 * DAY)
+    assert not isinstance(step(payment, NOW_MS + 5 * DAY - 1), Become)
+    became = step(payment, NOW_MS + 5 * DAY)
+    assert isinstance(became, Become)
+    assert became.payment.review == (Review.STALE,)
+    assert due_of(became.payment, NOW_MS + 5 * DAY) > NOW_MS + 5.9 * DAY
 
 
 @pytest.mark.parametrize(

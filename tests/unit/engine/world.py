@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 AnswerT = TypeVar("AnswerT")
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
+TURNS_MAX = 2000  # a payment that wants more of them spins
 DAY_MS = 24 * HOUR_MS
 CARD = PaymentKey(merchant="default", intent_id="ord-1001")
 PAYIN = PaymentKey(merchant="default", intent_id="ord-2001")
@@ -240,12 +241,14 @@ class World:
     async def pass_time(self, for_ms: int, *, worker: str = "w1") -> None:
         """Time passes; whatever becomes due is taken at its time."""
         until_ms = self.clock.ms + for_ms
-        while True:
+        for _ in range(TURNS_MAX):
             due = [at for at in (self.store.due(key) for key in (CARD, PAYIN)) if at is not None]
             if not due or min(due) > until_ms:
                 break
             self.clock.ms = max(self.clock.ms, *[min(due)])
             await self.turn(worker=worker)
+        else:
+            raise AssertionError(f"nothing settles: {self.provider.requests[-3:]}, {self.ledger.lines[-6:]}")
         self.clock.ms = max(self.clock.ms, until_ms)
 
     async def hook(self, body: object, *, key: PaymentKey = CARD, turn: bool = True) -> NotifyOutcome:
