@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections import Counter
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -161,8 +162,9 @@ class FlakyStore(MemoryStore):
         self.ops.append(commit.op)
         return await self._flaky("commit", lambda: MemoryStore.commit(self, commit))
 
-    async def notify(self, key: PaymentKey, observation: bytes, *, op: str) -> NotifyOutcome:
-        return await self._flaky("notify", lambda: MemoryStore.notify(self, key, observation, op=op))
+    async def notify(self, key: PaymentKey, observation: bytes, *, op: str, is_command: bool = False) -> NotifyOutcome:
+        stored = partial(MemoryStore.notify, self, key, observation, op=op, is_command=is_command)
+        return await self._flaky("notify", stored)
 
     async def accept(self, key: PaymentKey, **fields: Any) -> Any:
         return await self._flaky("accept", lambda: MemoryStore.accept(self, key, **fields))
