@@ -33,7 +33,8 @@ def make_app(settings: Settings) -> Celery:
         worker_pool="solo",  # the engine has a loop of its own; one process a core
         worker_concurrency=1,
         worker_consumer="workers.app:QuietConsumer",
-        worker_prefetch_multiplier=1,
+        # On RabbitMQ the pool solo with a prefetch of 1 was seen to stall for seconds between two tasks.
+        worker_prefetch_multiplier=64,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_send_task_events=False,

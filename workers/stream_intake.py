@@ -54,7 +54,7 @@ class StreamIntake:
         self._stream = f"{engine.namespace}{STREAM}"
         self._rescue_idle_ms = int(rescue_idle_s * 1000)
         self._counts: Counter[str] = Counter(taken=0, rescued=0, gone=0)
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -64,7 +64,7 @@ class StreamIntake:
 
     async def stop(self) -> None:
         """Read nothing more; what was read is stored and acknowledged first."""
-        self._stopping = True
+        self._stopping.set()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def figures(self) -> dict[str, object]:
@@ -73,7 +73,7 @@ class StreamIntake:
 
     async def _forever(self, step: Any) -> None:
         pause_s = PAUSE_FIRST_S
-        while not self._stopping:
+        while not self._stopping.is_set():
             try:
                 await step()
                 pause_s = PAUSE_FIRST_S
@@ -81,8 +81,16 @@ class StreamIntake:
                 log.warning("intake.waits", error=type(error).__name__)
                 if isinstance(error, ResponseError) and "NOGROUP" in str(error):
                     await self._make_group()
-                await asyncio.sleep(pause_s)
+                await self._pause(pause_s)
                 pause_s = min(2 * pause_s, PAUSE_MAX_S)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait so long, or until the stop."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
 
     async def _make_group(self) -> None:
         try:
@@ -113,7 +121,7 @@ class StreamIntake:
             for entry in often:
                 await self._take_alone(entry, deliveries[entry[0]])
         await self._forget_dead_consumers()
-        await asyncio.sleep(RESCUE_EVERY_S)
+        await self._pause(RESCUE_EVERY_S)
 
     async def _deliveries(self, entry_ids: list[bytes]) -> dict[bytes, int]:
         pending = await self._client.xpending_range(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 
@@ -79,6 +80,29 @@ def test_messages_that_a_killed_worker_had_read_are_stored_by_another_within_15_
 
     stack.succeed_after_a_kill(ids)
     assert stack.redis.xlen("payments.intents") == 0
+
+
+def test_a_worker_that_stood_still_longer_than_its_lease_does_nothing_over_again(own_stack):
+    stack = own_stack(settings={"lease_s": "2"}, sandbox={"latency_ms": "700", "webhooks": "off"})
+    frozen = stack.workers[0]
+    stack.start_worker(roles="reconcile,relay")
+    ids = stack.submit(*(card() if number % 2 else payin() for number in range(60)))
+    wait_for(lambda: stack.desk.requests(method="POST"), what=stack.tails)
+    frozen.signal(signal.SIGSTOP)
+    last = stack.submit(payin())
+    # Redis may hand it to the frozen worker, which still waits for messages: then it is rescued.
+    stack.start_worker()
+    stack.wait_status(last, "requires_action", within_s=30)
+    stack.wait_status(stored(stack, ids), "requires_action", "in_doubt", within_s=30)
+
+    frozen.signal(signal.SIGCONT)
+
+    stack.succeed_after_a_kill(ids + last)
+    assert frozen.is_running
+
+
+def stored(stack, ids):
+    return [each for each in ids if stack.events.read()[each]]
 
 
 def fault_of(fate):

@@ -76,6 +76,20 @@ def test_redis_killed_three_times_in_a_row_while_messages_come_loses_none(own_st
     stack.judge(ids)
 
 
+def test_a_worker_without_its_redis_ends_on_sigterm_and_another_finishes_its_work(own_stack):
+    stack = own_stack(settings={"drain_s": "3", "lease_s": "3"}, sandbox={"latency_ms": "300"})
+    ids = stack.submit(payin(), card())
+    wait_until_asked(stack, 2)
+    stack.valkey.kill()
+
+    stack.workers[0].stop(within_s=20)
+
+    stack.valkey.start()
+    stack.start_worker()
+    stack.succeed(ids)
+    stack.judge(ids)
+
+
 def wait_until_asked(stack, calls):
     wait_for(lambda: len(stack.desk.requests(method="POST")) >= calls, what=stack.tails)
 

@@ -57,6 +57,11 @@ async def test_nothing_a_merchant_sends_becomes_markup(desk, where):
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in reply.text
 
 
+async def test_what_is_searched_for_does_not_break_out_of_its_field(desk):
+    page = (await desk.client.get(HOME, params={"external_id": '"><script>'})).text
+    assert 'value="&quot;&gt;&lt;script&gt;"' in page
+
+
 @pytest.mark.parametrize("path", [HOME, "/pay/NOSUCHID"])
 async def test_a_page_may_run_and_load_nothing_but_its_own_style(desk, path):
     reply = await desk.client.get(path)

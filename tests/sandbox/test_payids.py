@@ -169,6 +169,7 @@ async def test_the_rest_may_come_in_several_parts(desk):
         assert (await desk.payid_status(id=number))["stage"] == "underpaid"
     await desk.act(uuid, "pay")
     assert (await desk.payid_status(id=number))["status"] == "received"
+    assert (await desk.seen(uuid))["stage"] is None
     entries = (await desk.client.get("/_sandbox/ledger", params={"kind": "pay"})).json()["entries"]
     assert [row["amount"] for row in entries] == ["30.0", "50.0", "20.0"]
 

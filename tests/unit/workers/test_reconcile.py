@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 from orchestrator.identity import PaymentKey
 from orchestrator.ports import Record
 from workers import reconcile
 from workers.reconcile import Reconciler
+
+if TYPE_CHECKING:
+    from orchestrator.engine import Engine
 
 
 def record(version):
@@ -35,7 +38,7 @@ async def test_a_claim_that_overtakes_the_end_of_the_turn_before_gets_its_own_tu
         await may_end.wait()
 
     monkeypatch.setattr(reconcile, "advance", advance)
-    reconciler = Reconciler(SimpleNamespace(), concurrency=10)
+    reconciler = Reconciler(cast("Engine", None), concurrency=10)  # advance() is replaced, nothing uses it
     reconciler.take(record(1))
     await asyncio.sleep(0)
     reconciler.take(record(2))
@@ -55,7 +58,7 @@ async def test_a_turn_that_fails_does_not_cost_the_next_one(monkeypatch):
         raise RuntimeError("poison")
 
     monkeypatch.setattr(reconcile, "advance", advance)
-    reconciler = Reconciler(SimpleNamespace(), concurrency=10)
+    reconciler = Reconciler(cast("Engine", None), concurrency=10)  # advance() is replaced, nothing uses it
     reconciler.take(record(1))
     reconciler.take(record(2))
     while reconciler.free < 10:
