@@ -38,6 +38,40 @@ def payin_intent(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+CUSTOMER = {
+    "first_name": "Ada",
+    "last_name": "Lovelace",
+    "phone": "+61400000000",
+    "email": "ada@example.com",
+    "country_code": "AU",
+    "postal_code": "2166",
+    "city": "Canley Heights",
+    "address": "40 Peel Street",
+}
+
+
+def payid_intent(**changes: Any) -> dict[str, Any]:
+    return {
+        "intent_id": "ord-3001",
+        "amount_minor": 10000,
+        "currency": "AUD",
+        "description": "Order 3001",
+        "customer": {"name": "Ada Lovelace", "email": "ada@example.com"},
+        "method": {"type": "payid"},
+    } | changes
+
+
+def gateway_intent(**changes: Any) -> dict[str, Any]:
+    return {
+        "intent_id": "ord-4001",
+        "amount_minor": 10000,
+        "currency": "AUD",
+        "description": "Order 4001",
+        "customer": CUSTOMER,
+        "method": {"success_url": "https://shop.example/thanks"},
+    } | changes
+
+
 def as_body(intent: dict[str, Any]) -> bytes:
     return json.dumps(intent).encode()
 
@@ -89,6 +123,45 @@ def payin_body(status: str, **changes: Any) -> dict[str, Any]:
         "paid_amount": 500 if paid else 0,
         "pay_code": {},
     } | changes
+
+
+PAYID_REFERENCE = 123456
+GATEWAY_REFERENCE = 46345
+LINK = "https://v2.paymentgateway.cleverhub.co/oneclick-checkout?payment=eyJhbGciOi"
+
+
+def payid_body(status: str, **changes: Any) -> dict[str, Any]:
+    """The provider's PayID object: an integer id, amounts as strings, no paid amount."""
+    return {
+        "id": PAYID_REFERENCE,
+        "balance_id": "HDCHJSS",
+        "name": "Ada Lovelace",
+        "request_payid": "n2qrikv@dreamithost.com.au",
+        "merchant_name": "Merchant Co.",
+        "gst": False,
+        "amount": "100.0",
+        "total": "100.0",
+        "gst_amount": "0.0",
+        "expired_at": "2027-01-16T08:00:00Z",
+        "external_id": "ord-3001",
+        "cashback_amount": "0.0",
+        "pay_by": "2027-01-15T20:00:00Z",
+        "paid_at": None,
+        "status": status,
+        "nonce": "unique_nonce_string",
+        "stage": None,
+        "refund_information": None,
+    } | changes
+
+
+def gateway_reply(**changes: Any) -> dict[str, Any]:
+    """The answer to the create of a link: no status, no amount, no deadline."""
+    return {"redirect_url": LINK, "payment_id": GATEWAY_REFERENCE, "order_id": "ord-4001"} | changes
+
+
+def gateway_body(status: str, **changes: Any) -> dict[str, Any]:
+    """What integrators expect of a gateway webhook; no page shows one."""
+    return {"payment_id": GATEWAY_REFERENCE, "order_id": "ord-4001", "status": status} | changes
 
 
 def seen(

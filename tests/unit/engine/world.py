@@ -15,12 +15,14 @@ from orchestrator.advance import advance, notify
 from orchestrator.codec import decode
 from orchestrator.engine import Engine
 from orchestrator.errors import StoreUnavailableError
+from orchestrator.flows import FLOWS
 from orchestrator.identity import PaymentKey, shard_of
 from orchestrator.observation import WebhookSeen
 from orchestrator.policy import Policy
 from orchestrator.ports import CallClass, Commit, Committed, NotifyOutcome, ProviderRequest, Record, Reply
 from orchestrator.refuse import Incoming
 from orchestrator.rules import IntakeRules
+from orchestrator.unclaimed import refuse_unclaimed
 from orchestrator.webhook_auth import WebhookAuth
 from tests.unit.core.building import NOW_MS, as_body, card_intent
 
@@ -36,9 +38,16 @@ TURNS_MAX = 2000  # a payment that wants more of them spins
 DAY_MS = 24 * HOUR_MS
 CARD = PaymentKey(merchant="default", intent_id="ord-1001")
 PAYIN = PaymentKey(merchant="default", intent_id="ord-2001")
+PAYID = PaymentKey(merchant="default", intent_id="ord-3001")
+GATEWAY = PaymentKey(merchant="default", intent_id="ord-4001")
+KEYS = (CARD, PAYIN, PAYID, GATEWAY)
 PATHS = {
     "/v2/cards/create_payment": "create",
     "/v2/payins": "create",
+    "/v1/merchants/create_payment": "create",
+    "/v1/payment_gateways/create_payment": "create",
+    "/v1/payment_requests/status": "status",
+    "/v2/payins/confirm_otp": "otp",
     "/v2/cards/capture_payment": "capture",
     "/v2/payins/detail": "detail",
     "/v2/cards/payments": "list",
@@ -78,7 +87,7 @@ class ScriptedProvider:
         self.requests: list[tuple[str, ProviderRequest]] = []
         self.latency_ms = 10
         self._clock = clock
-        self._scripts: dict[str, list[Any]] = {"list": [EMPTY_LIST], "detail": [UNKNOWN_ID]}
+        self._scripts: dict[str, list[Any]] = {"list": [EMPTY_LIST], "detail": [UNKNOWN_ID], "status": [UNKNOWN_ID]}
 
     async def prepare(self, request: ProviderRequest, *, permit: Any) -> Reply | None:
         """What a gateway create needs is at hand unless the script `token` says otherwise."""
@@ -116,6 +125,7 @@ class Gate:
 
     def __init__(self, clock: FrozenClock) -> None:
         self.before: Callable[[CallClass], Awaitable[None]] | None = None
+        self.given: Counter[str] = Counter()
         self._clock = clock
         self._until_ms: dict[str, int] = {}
 
@@ -123,7 +133,9 @@ class Gate:
         before, self.before = self.before, None
         if before is not None:
             await before(call_class)
-        return max(0, self._until_ms.get(merchant, 0) - self._clock.now_ms())
+        wait_ms = max(0, self._until_ms.get(merchant, 0) - self._clock.now_ms())
+        self.given[call_class] += not wait_ms
+        return wait_ms
 
     async def pause(self, merchant: str, *, for_ms: int, reason: str) -> None:
         self._until_ms[merchant] = self._clock.now_ms() + for_ms
@@ -204,7 +216,7 @@ class World:
             clock=self.clock,
             journal=self.ledger,
             policy=self.policy,
-            rules=IntakeRules(merchants=frozenset({"default", "shop-b"}), flows=frozenset({"card", "payin"})),
+            rules=IntakeRules(merchants=frozenset({"default", "shop-b"}), flows=frozenset(FLOWS)),
             webhooks=WebhookAuth("https://hooks.example", ("secret",)),
             namespace="",
             owner=owner,
@@ -223,6 +235,21 @@ class World:
         record = await accept(Incoming(body=body, origin="stream"), engine=self.engines["w1"], claim=True)
         if record is not None:
             await advance(record, engine=self.engines["w1"])
+
+    async def command(
+        self, name: str, *, key: PaymentKey = CARD, command_id: str = "c-1", turn: bool = True, **fields: Any
+    ) -> None:
+        """A command comes off a queue, and the worker that hears the bell."""
+        message = {"command": name, "intent_id": key.intent_id, "command_id": command_id} | fields
+        incoming = Incoming(body=as_body(message), origin="stream", is_command=True)
+        await accept(incoming, engine=self.engines["w1"])
+        if turn:
+            await self.turn()
+
+    async def sweep(self) -> None:
+        """A worker looks for commands whose payment did not come."""
+        for shard in range(self.store.shards):
+            await refuse_unclaimed(shard, engine=self.engines["w1"])
 
     async def turn(self, *, worker: str = "w1") -> int:
         """A worker takes what is due now; how many payments that were."""
@@ -244,7 +271,7 @@ class World:
         """Time passes; whatever becomes due is taken at its time."""
         until_ms = self.clock.ms + for_ms
         for _ in range(TURNS_MAX):
-            due = [at for at in (self.store.due(key) for key in (CARD, PAYIN)) if at is not None]
+            due = [at for at in (self.store.due(key) for key in KEYS) if at is not None]
             if not due or min(due) > until_ms:
                 break
             self.clock.ms = max(self.clock.ms, *[min(due)])
@@ -276,6 +303,10 @@ class World:
     def last(self, key: PaymentKey = CARD) -> dict[str, Any]:
         data: dict[str, Any] = self.events(key)[-1]["data"]
         return data
+
+    def refusals(self) -> list[tuple[str, str]]:
+        """The refused: id and code, in order."""
+        return [(letter.refusal_id, letter.code) for letter in self.store.dead_letters]
 
     async def payment(self, key: PaymentKey = CARD) -> Payment:
         record = await self.store.load(key)
