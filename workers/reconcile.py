@@ -125,27 +125,33 @@ class Reconciler:
         if not shards or loop.time() < self._claim_from_s:
             return
         try:
-            await asyncio.gather(*(self._claim_shard(shard) for shard in shards))
+            if self._store_away:
+                await self._come_back()
+            else:
+                await asyncio.gather(*(self._claim_shard(shard) for shard in shards))
         except StoreUnavailableError as error:
             if not self._store_away:
                 log.warning("store.away", error=str(error))
             self._store_away = True
-            return
-        if self._store_away:
-            self._store_away = False
-            self._claim_from_s = loop.time() + QUIET_AFTER_RECONNECT_S
-            log.info("store.back")
+
+    async def _come_back(self) -> None:
+        """Renew what is held and rest: those who lived through an outage renew before anybody claims."""
+        engine = self._engine
+        await self._renew()
+        # Asks for nothing: it only shows that Redis answers, held payments or not.
+        await engine.store.claim(0, owner=engine.owner, lease_ms=engine.policy.lease_ms, limit=0)
+        self._store_away = False
+        self._claim_from_s = asyncio.get_running_loop().time() + QUIET_AFTER_RECONNECT_S
+        log.info("store.back")
 
     async def _claim_shard(self, shard: int) -> None:
-        while (limit := min(BATCH, self.free)) and not self._store_away:
+        while limit := min(BATCH, self.free):
             engine = self._engine
             records = await engine.store.claim(shard, owner=engine.owner, lease_ms=engine.policy.lease_ms, limit=limit)
             for record in records:
                 self.take(record)
             if len(records) < limit:
                 return
-        if self._store_away:
-            await self._renew()
 
     async def _renew_forever(self) -> None:
         pause_s = self._engine.policy.lease_ms / 1000 / RENEWALS_PER_LEASE

@@ -87,7 +87,7 @@ def test_a_worker_that_stood_still_longer_than_its_lease_does_nothing_over_again
     frozen = stack.workers[0]
     stack.start_worker(roles="reconcile,relay")
     ids = stack.submit(*(card() if number % 2 else payin() for number in range(60)))
-    wait_for(lambda: stack.desk.requests(method="POST"), what=stack.tails)
+    wait_for(lambda: len(stack.desk.requests(method="POST")) >= 30, what=stack.tails)
     frozen.signal(signal.SIGSTOP)
     last = stack.submit(payin())
     # Redis may hand it to the frozen worker, which still waits for messages: then it is rescued.

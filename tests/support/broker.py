@@ -41,11 +41,8 @@ class Broker:
         channel = self._connection.channel()
         for queue in self.topology.queues:
             channel.queue_delete(queue.name)
-        celerys = (
-            f"{self.namespace}celery.pidbox",
-            f"reply.{self.namespace}celery.pidbox",
-            f"{self.namespace}celeryev",
-        )
+        celerys = [f"{self.namespace}{name}" for name in ("celery.pidbox", "celeryev", "payments.tasks")]
+        celerys.append(f"reply.{self.namespace}celery.pidbox")
         for name in (*(exchange.name for exchange in self.topology.exchanges), *celerys):
             with contextlib.suppress(amqp.exceptions.AMQPError):
                 channel.exchange_delete(name)
