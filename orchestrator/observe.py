@@ -141,11 +141,16 @@ def _judged(payment: Payment, sighting: Sighting, target: Target, belief: Belief
     wrong = sighting.amount is AmountCheck.MISMATCH or sighting.currency_differs
     if target.column is Stage.SETTLING and belief.waiting_is_success and not wrong:
         target = Target(column=Stage.SUCCEEDED, status=Status.SUCCEEDED)
-    if target.column is Stage.REFUNDED and 0 < (sighting.refunded_minor or 0) < payment.paid_minor:
+    if target.column is Stage.REFUNDED and 0 < (sighting.refunded_minor or 0) < _received(payment, sighting):
         return Target(column=Stage.PARTIALLY_REFUNDED, status=Status.PARTIALLY_REFUNDED)
     if (target.column is Stage.SUCCEEDED and (wrong or short)) or (target.column is Stage.AUTHORISED and wrong):
         return Target(column=target.column, status=Status.PROCESSING, reason=Reason.AMOUNT_REVIEW)
     return target
+
+
+def _received(payment: Payment, sighting: Sighting) -> int:
+    """What came in; where no paid amount was ever told, the total."""
+    return payment.paid_minor or sighting.paid_minor or sighting.total_minor or payment.total_minor or 0
 
 
 def _is_underpaid(payment: Payment, sighting: Sighting) -> bool:
@@ -256,11 +261,20 @@ def _with_money(payment: Payment, sighting: Sighting, target: Target) -> Payment
         is_settled = payment.settled or sighting.provider_status == SETTLED
         paid_minor = payment.paid_minor or payment.total_minor or 0
         payment = replace(payment, settled=is_settled, paid_minor=paid_minor)
+    return _with_returned(payment, sighting, target)
+
+
+def _with_returned(payment: Payment, sighting: Sighting, target: Target) -> Payment:
+    """The returned sum, which may only grow; one that is not told, or shrinks, is for a person (contract 3.5)."""
+    known = sighting.refunded_minor or 0
     if target.status is Status.REFUNDED:
-        known = sighting.refunded_minor
-        payment = replace(payment, refunded_minor=known if known is not None else payment.paid_minor)
-        payment = payment if known is not None else payment.with_review(Review.REFUND_AMOUNT_UNKNOWN)
-    return payment
+        payment = payment if known else payment.with_review(Review.REFUND_AMOUNT_UNKNOWN)
+        return replace(payment, refunded_minor=known or payment.paid_minor)
+    if target.status is not Status.PARTIALLY_REFUNDED or not known:
+        return payment
+    if known < payment.refunded_minor:
+        return payment.with_review(Review.REFUND_AMOUNT_UNKNOWN)
+    return replace(payment, refunded_minor=known)
 
 
 def _amount_reviews(payment: Payment, sighting: Sighting, target: Target) -> tuple[Review, ...]:

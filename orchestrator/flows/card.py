@@ -13,10 +13,12 @@ from orchestrator.flows.provider_object import (
     card_reader,
     failure,
     next_action,
+    refunded_in,
     status_word,
     text,
     unwrap,
 )
+from orchestrator.money import AmountError
 from orchestrator.payment import CAPTURE, CREATE, Payment, bare_reference
 from orchestrator.ports import ProviderRequest
 from orchestrator.sighting import REFUND_FELL_THROUGH, REQUIRES_ACTION, TARGETS, Sighting, Source, Target
@@ -108,6 +110,7 @@ def interpret(
         currency_differs=currency is not None and currency.upper() != payment.currency,
         total_minor=amounts.total_minor,
         paid_minor=amounts.paid_minor,
+        refunded_minor=_refunded(payment, found),
         review=(Review.AMBIGUOUS_WAITING_3DS,) if ambiguous else (),
     )
 
@@ -118,6 +121,20 @@ def _target(payment: Payment, word: str, action: Mapping[str, Any] | None) -> Ta
     if word == "authorised" and terms_of(payment).get("capture") != "manual":
         return _CAPTURING
     return TARGETS.get(word)
+
+
+def _refunded(payment: Payment, found: Mapping[str, Any]) -> int | None:
+    """The returned sum in the unit in which its `total_amount` is the amount that was asked, else nothing (D-02)."""
+    information = found.get("refund_information")
+    total = information.get("total_amount") if isinstance(information, dict) else None
+    if total is None:
+        return None
+    read = card_reader(payment, {"amount": total})
+    try:
+        is_ours = read(total) == payment.amount_minor
+    except AmountError:
+        return None
+    return refunded_in(found, read=read) if is_ours else None
 
 
 def _is_ambiguous(word: str, operation: str | None, action: Mapping[str, Any] | None, amounts: Amounts) -> bool:

@@ -95,7 +95,7 @@ def interpret(
     reference, word = (text(found.get("id")), status_word(found.get("status"))) if found else (None, None)
     if found is None or reference is None or word is None:
         return _as_payin(payment, body, source=source, operation=operation, allow_http=allow_http)
-    stage = status_word(found.get("stage"))
+    stage = _stage(payment, found)
     target, review = _target(word, stage)
     amounts = amounts_in(payment, {**found, "paid_amount": None}, read=major_reader(payment.currency))
     return Sighting(
@@ -122,7 +122,16 @@ def _as_payin(payment: Payment, body: object, *, source: Source, operation: str 
     sighting = payin.interpret(payment, body, source=source, operation=operation, allow_http=allow_http)
     if not sighting.usable or sighting.reference is None:
         return sighting
-    return replace(sighting, reference=f"payid:{bare_reference(sighting.reference)}", paid_minor=None)
+    reference = f"payid:{bare_reference(sighting.reference)}"
+    if sighting.provider_status != "pending":
+        return replace(sighting, reference=reference, paid_minor=None)
+    target, review = _target("pending", _stage(payment, {}))
+    return replace(sighting, reference=reference, paid_minor=None, target=target, review=review, provider_stage=None)
+
+
+def _stage(payment: Payment, found: Mapping[str, Any]) -> str | None:
+    """The stage that is told; where none is told at all, the stored one stands (T-18)."""
+    return status_word(found.get("stage")) if "stage" in found else payment.provider_stage
 
 
 def _target(word: str, stage: str | None) -> tuple[Target | None, tuple[Review, ...]]:

@@ -65,7 +65,7 @@ class Gateway:
         if self.answers:
             return self.answers.pop(0)
         self.handed_out += 1
-        body = {"access_token": f"token-{self.handed_out}"}
+        body: dict[str, object] = {"access_token": f"token-{self.handed_out}"}
         if self.expires_in is not None:
             body |= {"expires_in": self.expires_in}
         return reply(json.dumps(body).encode())
@@ -246,7 +246,9 @@ UNUSABLE = {
 async def test_an_answer_without_a_token_is_handed_back_and_nothing_is_created(answer, http_status):
     gateway = Gateway(answers=[answer])
     async with serving(gateway) as server, calling(server.url) as provider:
-        assert (await provider.prepare(link(), permit=Permits())).http_status == http_status
+        obstacle = await provider.prepare(link(), permit=Permits())
+        assert obstacle is not None
+        assert obstacle.http_status == http_status
         unsent = await provider.call(link())
         assert (unsent.sent, unsent.error) == (False, "no_access_token")
         assert gateway.calls == {TOKEN_PATH: 1}
@@ -257,6 +259,7 @@ async def test_i10_the_token_call_takes_a_permit_and_none_is_made_without():
     gateway = Gateway()
     async with serving(gateway) as server, calling(server.url) as provider:
         held_back = await provider.prepare(link(), permit=Permits(wait_ms=1500))
+        assert held_back is not None
         assert (held_back.sent, held_back.error, held_back.retry_after_s) == (False, "no_permit", 2)
         assert gateway.asked == []
         permits = Permits()

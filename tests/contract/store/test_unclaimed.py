@@ -1,4 +1,4 @@
-"""Commands for an id that is not stored: kept for it, handed over when it comes, listed and dropped when it does not."""
+"""Commands for an id that is not stored: kept, handed over when it comes, dropped when it does not."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from orchestrator.sighting import Source
 NOW_MS = 1_800_000_000_000
 BELIEF = Belief()
 UUID = "PSADT5CE"
+REFERENCES = {"payid": "payid:123456", "gateway_link": "gw:46345"}
 
 
 def card_intent(**changes: Any) -> dict[str, Any]:
@@ -87,8 +88,10 @@ def in_state(payment: Payment, operation: str, state: OperationState, **changes:
 
 def created(intent: dict[str, Any], **changes: Any) -> Payment:
     """A payment whose create was executed; `changes` say how it stands."""
-    payment = in_state(accepted(intent), CREATE, OperationState.DONE, reference=f"uuid:{UUID}")
-    return replace(payment, reference=f"uuid:{UUID}", **changes)
+    payment = accepted(intent)
+    reference = changes.pop("reference", REFERENCES.get(payment.flow, f"uuid:{UUID}"))
+    payment = in_state(payment, CREATE, OperationState.DONE, reference=reference)
+    return replace(payment, reference=reference, **changes)
 
 
 def capturing(payment: Payment, state: OperationState = OperationState.IN_DOUBT) -> Payment:

@@ -94,7 +94,7 @@ class ScriptedProvider:
         if not request.needs_access_token or "token" not in self._scripts:
             return None
         assert await permit() == 0
-        lines = self._scripts["token"]
+        lines: list[Reply | None] = self._scripts["token"]
         return lines.pop(0) if len(lines) > 1 else lines[0]
 
     def script(self, kind: str, *lines: Any) -> None:
