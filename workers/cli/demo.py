@@ -39,11 +39,11 @@ def demo(
         str | None,
         typer.Option(envvar="PAYORCH_NAMESPACE", help="What names begin with on given servers; a given one stays."),
     ] = None,
-    fast: Annotated[bool, typer.Option("--fast", help="Fewer payments.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="One payment of each kind.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running at the end, until Ctrl-C.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run the whole path on this machine: sandbox, worker, web, some forty payments and their customers.
+    """Run the whole path on this machine: some hundred payments of every flow and method, to every ending.
 
     Reads no other setting than those three. Exit status 0 only if every payment ended as expected and the
     provider's ledger, the events and the stored payments agree; else 1 with the differences.

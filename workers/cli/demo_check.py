@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from workers.cli.demo_scenarios import Order
+    from workers.cli.demo_model import Order
     from workers.cli.demo_story import EventData, Story
 
 Entry = Mapping[str, Any]
@@ -63,15 +63,18 @@ class _Case:
 
 
 def differences(
-    expected: Expected, *, story: Story, ledger: Sequence[Entry], views: Mapping[str, View]
+    expected: Expected, *, story: Story, ledger: Sequence[Entry], views: Mapping[str, View], token_calls: int
 ) -> list[Difference]:
     """Everything that does not agree, payment by payment; empty where all does.
 
-    `ledger` is the sandbox's, `views` the stored public views by intent id.
+    `ledger` is the sandbox's, `views` the stored public views by intent id, `token_calls` how often the provider was
+    asked for an access token: once serves all gateway links.
     """
     found: list[Difference] = []
     for order in expected.orders:
         found += [Difference(about=order.intent_id, what=what) for what in _payment(order, story, ledger, views)]
+    if token_calls != 1:
+        found.append(Difference(about="gateway links", what=f"took {token_calls} access tokens, expected 1"))
     return [*found, *_strangers(expected, story, ledger), *_refusals(expected, story)]
 
 
@@ -95,8 +98,9 @@ def _ending(case: _Case) -> Iterator[str]:
     wanted, seen = (case.order.scenario.status, case.order.scenario.reason), (case.last["status"], case.last["reason"])
     if seen != wanted:
         yield f"ended as {seen[0]} (reason {seen[1]}), expected {wanted[0]} (reason {wanted[1]})"
-    if case.last["review"]:
-        yield f"has the review {', '.join(case.last['review'])}, expected none"
+    if set(case.last["review"]) != case.order.scenario.review:
+        expected = ", ".join(sorted(case.order.scenario.review)) or "none"
+        yield f"has the review {', '.join(case.last['review']) or 'none'}, expected {expected}"
 
 
 def _sequence(case: _Case) -> Iterator[str]:
@@ -127,16 +131,24 @@ def _made_once(case: _Case) -> Iterator[str]:
 
 
 def _money(case: _Case) -> Iterator[str]:
-    asked = (case.order.intent["amount_minor"], case.order.intent["currency"])
+    asked = (case.order.total_minor, case.order.intent["currency"])
     for kind in ("create", "capture"):
         for done in case.amounts(kind):
             if done != asked:
                 yield f"the ledger's {kind} is {done[0]} {done[1]}, asked was {asked[0]} {asked[1]} (minor units)"
-    taken = sum(amount_minor for kind in ("pay", "capture") for amount_minor, _ in case.amounts(kind))
-    wanted = asked[0] if case.order.scenario.is_paid else 0
-    if not taken == wanted == case.last["paid_minor"]:
-        heard = case.last["paid_minor"]
-        yield f"paid: the ledger says {taken}, the last event {heard}, expected {wanted} (minor units)"
+    scenario = case.order.scenario
+    heard_percent = scenario.paid_percent if scenario.heard_percent is None else scenario.heard_percent
+    yield from _compared(case, "paid", ("pay", "capture"), scenario.paid_percent, heard_percent)
+    yield from _compared(case, "refunded", ("refund_done",), scenario.returned_percent, scenario.returned_percent)
+
+
+def _compared(case: _Case, name: str, kinds: Sequence[str], ledger_percent: int, heard_percent: int) -> Iterator[str]:
+    done = sum(amount_minor for kind in kinds for amount_minor, _ in case.amounts(kind))
+    heard = int(case.last[f"{name}_minor"])
+    wanted = case.order.share_minor(ledger_percent), case.order.share_minor(heard_percent)
+    if (done, heard) != wanted:
+        said = f"the ledger says {done}, the last event {heard}"
+        yield f"{name}: {said}, expected {wanted[0]} and {wanted[1]} (minor units)"
 
 
 _CHECKS: tuple[Callable[[_Case], Iterator[str]], ...] = (_ending, _sequence, _stored, _made_once, _money)

@@ -1,4 +1,4 @@
-"""Plays the customers, the provider's side only: through the control API of the sandbox."""
+"""Plays the customers, the bank and the provider's staff: through the control API of the sandbox."""
 
 from __future__ import annotations
 
@@ -7,41 +7,50 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from orchestrator.errors import PayorchError
-from workers.cli.demo_scenarios import Deed
+from orchestrator.money import to_major
+from workers.cli.demo_model import Deed
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-# What each deed is to the sandbox; who abandons a payment lets its time run out.
-ACTIONS: dict[Deed, tuple[str, ...]] = {
-    Deed.NOTHING: (),
-    Deed.PAY: ("pay",),
-    Deed.DECLINE: ("decline",),
-    Deed.ABANDON: ("abandon", "expire"),
-}
+    from workers.cli.demo_model import Order
+
+# What a deed is to the sandbox, where not its own name; who abandons a payment lets its time run out.
+ACTIONS: dict[Deed, tuple[str, ...]] = {Deed.ABANDON: ("abandon", "expire"), Deed.REFUND_SOME: ("refund",)}
+TOKEN_PATH = "/api/v1/payment_gateways/access_token"  # noqa: S105  # a path
 
 
 class SandboxError(PayorchError):
-    """The sandbox did not let the customer do what the scenario wants."""
+    """The sandbox did not let happen what the scenario wants."""
 
 
 class SandboxControl:
     """The control API of a sandbox; a context manager."""
 
     def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url, trust_env=False, timeout=10)
+        self._client = httpx.Client(base_url=f"{url}/_sandbox", trust_env=False, timeout=10)
 
-    def play(self, deed: Deed, uuid: str) -> None:
-        """Let the customer of this payment act; raises SandboxError."""
-        for action in ACTIONS[deed]:
-            reply = self._client.post(f"/_sandbox/payments/{uuid}/{action}")
-            if reply.status_code != httpx.codes.OK:
-                raise SandboxError(f"{action} of {uuid} was answered {reply.status_code}: {reply.text[:200]}")
+    def play(self, deed: Deed, order: Order) -> None:
+        """Let it happen to the order's payment; raises SandboxError."""
+        found = self._rows("payments", "payments", external_id=order.intent_id)
+        if len(found) != 1:
+            raise SandboxError(f"{order.intent_id} has {len(found)} payments at the provider")
+        for action in ACTIONS.get(deed, (str(deed),)):
+            self._post(f"/payments/{found[0]['uuid']}/{action}", _details(deed, order))
+
+    def order_fault(self, order: Order) -> None:
+        """Let go wrong what the scenario wants of this payment; raises SandboxError."""
+        fault = order.scenario.fault
+        if fault is not None:
+            self._post("/faults", {**fault, "match": {"external_id": order.intent_id}})
 
     def ledger(self) -> list[dict[str, Any]]:
         """What the provider has really done, in order."""
-        entries: list[dict[str, Any]] = self._client.get("/_sandbox/ledger").raise_for_status().json()["entries"]
-        return entries
+        return self._rows("ledger", "entries")
+
+    def token_calls(self) -> int:
+        """How often an access token was fetched."""
+        return len(self._rows("requests", "requests", path=TOKEN_PATH))
 
     def close(self) -> None:
         """Close the connections."""
@@ -54,3 +63,19 @@ class SandboxControl:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _post(self, path: str, body: dict[str, Any]) -> None:
+        reply = self._client.post(path, json=body)
+        if reply.status_code != httpx.codes.OK:
+            raise SandboxError(f"{path} was answered {reply.status_code}: {reply.text[:200]}")
+
+    def _rows(self, name: str, field: str, **wanted: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self._client.get(f"/{name}", params=wanted).raise_for_status().json()[field]
+        return rows
+
+
+def _details(deed: Deed, order: Order) -> dict[str, Any]:
+    if deed is not Deed.REFUND_SOME:
+        return {}
+    some_minor = order.share_minor(order.scenario.returned_percent)
+    return {"amount": str(to_major(some_minor, str(order.intent["currency"])))}

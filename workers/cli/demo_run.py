@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from workers.cli.demo_check import Difference, Expected, differences
-from workers.cli.demo_scenarios import CONFLICT, Order, bad_intents, conflicting, orders
+from workers.cli.demo_model import Deed, Order
+from workers.cli.demo_orders import CONFLICT, bad_intents, conflicting, orders
+from workers.cli.demo_progress import Progress
 from workers.cli.demo_story import EventData, Story
 from workers.cli.stack import Stack, StackError
 
@@ -23,6 +25,15 @@ if TYPE_CHECKING:
     from workers.cli.stack_settings import StackSettings
 
 ENDINGS_S = 50.0
+# What the order service does, as a command; everything else is played at the provider.
+COMMANDS: dict[Deed, tuple[str, dict[str, str]]] = {
+    Deed.CAPTURE: ("capture", {}),
+    Deed.CANCEL: ("cancel", {}),
+    Deed.ENTER_CODE: ("confirm_otp", {"code": "123456"}),
+    Deed.ENTER_WRONG_CODE: ("confirm_otp", {"code": "000000"}),
+}
+# Commands that cannot be obeyed, and what each is refused with.
+IMPOSSIBLE = {"capture": ("not_capturable", "capture"), "refund": ("unsupported_command", "command")}
 SILENCE_S = 0.5  # after the last ending; whatever comes in it belongs to the run
 TURN_S = 0.1
 MERCHANT = "default"
@@ -35,6 +46,7 @@ class Result:
     orders: Sequence[Order]
     story: Story
     ledger: Sequence[Mapping[str, Any]]
+    token_calls: int
     differences: Sequence[Difference]
     elapsed_s: float
 
@@ -56,14 +68,16 @@ class Run:
         self._stack, self._listener, self._ways, self._control, self._show = stack, listener, ways, control, show
         self._orders = orders(name, fast=fast)
         self._bad = bad_intents(name)
-        self._by_id = {order.intent_id: order for order in self._orders}
-        self._repeated, self._contested = [order for order in self._orders if not order.as_task][:2]
-        self._played: set[str] = set()
+        self._progress = {order.intent_id: Progress(order) for order in self._orders}
+        payins = [each for each in self._orders if each.scenario.flow == "payin" and not each.as_task]
+        self._repeated, self._contested = payins[:2]
         self._story = Story()
         self._began_s = time.monotonic()
 
     def go(self) -> Result:
-        """Run to the end, or for ENDINGS_S; raises StackError where a program of the stack ended."""
+        """Run to the end, or for ENDINGS_S; raises StackError where a program of the stack ended, SandboxError."""
+        for order in self._orders:
+            self._control.order_fault(order)
         self._ways.submit(self._orders)
         for _, intent in self._bad:
             self._ways.send(intent)
@@ -72,12 +86,17 @@ class Run:
             self._turn(TURN_S)
         while self._turn(SILENCE_S):
             pass
-        ledger, views = self._control.ledger(), stored_views(self._stack.settings, self._by_id)
+        return self._result(expected)
+
+    def _result(self, expected: Expected) -> Result:
+        ledger, views = self._control.ledger(), stored_views(self._stack.settings, self._progress)
+        token_calls = self._control.token_calls()
         return Result(
             orders=self._orders,
             story=self._story,
             ledger=ledger,
-            differences=differences(expected, story=self._story, ledger=ledger, views=views),
+            token_calls=token_calls,
+            differences=differences(expected, story=self._story, ledger=ledger, views=views, token_calls=token_calls),
             elapsed_s=self._elapsed_s(),
         )
 
@@ -86,10 +105,12 @@ class Run:
             (str(intent["intent_id"]), refusable.code, refusable.field) for refusable, intent in self._bad
         )
         refusals[self._contested.intent_id, CONFLICT, "intent_id"] += 1
+        refusals.update((self._contested.intent_id, code, field) for code, field in IMPOSSIBLE.values())
         return Expected(orders=self._orders, refusals=refusals)
 
     def _is_over(self, expected: Expected) -> bool:
-        return self._story.has_ended(self._by_id) and len(self._story.refusals) >= expected.refusals.total()
+        has_ended = all(progress.has_ended for progress in self._progress.values())
+        return has_ended and len(self._story.refusals) >= expected.refusals.total()
 
     def _turn(self, timeout_s: float) -> bool:
         """Take an event and do what it asks for; False where none came."""
@@ -103,21 +124,28 @@ class Run:
         return event is not None
 
     def _act(self, data: EventData) -> None:
-        order = self._by_id.get(data["intent_id"])
-        if order is None:
+        progress = self._progress.get(data["intent_id"])
+        if progress is None:
             return
         if data["status"] == "accepted":
-            self._trouble(order)
-        if data["status"] == "requires_action" and order.intent_id not in self._played:
-            self._played.add(order.intent_id)
-            self._control.play(order.scenario.deed, data["provider"]["reference"])
+            self._trouble(progress.order)
+        deed = progress.take(data)
+        if deed in COMMANDS:
+            name, fields = COMMANDS[deed]
+            command_id = f"{name}-{data['sequence']}"
+            for _ in range(2):  # idempotent by its id
+                self._ways.command(name, progress.order, command_id=command_id, **fields)
+        elif deed is not None:
+            self._control.play(deed, progress.order)
 
     def _trouble(self, order: Order) -> None:
-        """An order service that sends again, and one that uses an id twice."""
+        """An order service that sends again, one that uses an id twice, and one that asks for what cannot be."""
         if order is self._repeated:
             self._ways.send(order.intent)
         if order is self._contested:
             self._ways.send(conflicting(order))
+            for name in IMPOSSIBLE:
+                self._ways.command(name, order, command_id=f"impossible-{name}")
 
     def _elapsed_s(self) -> float:
         return time.monotonic() - self._began_s

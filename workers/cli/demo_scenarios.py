@@ -1,273 +1,230 @@
-"""What the demo submits and how each of it must end, as data."""
+"""What the demo submits and how each of it must end, as data: every flow, every method, every ending."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from workers.cli.demo_methods import BACK_URL, METHODS, MethodExample
+from workers.cli.demo_model import Deed, Scenario, Step
 
-
-class Deed(StrEnum):
-    """What the customer does when the event asks for something."""
-
-    NOTHING = "nothing"
-    PAY = "pay"
-    DECLINE = "decline"
-    ABANDON = "abandon"
+# Certainly not executed, so nothing is in doubt: the payment waits until it may be sent.
+TOO_MANY = {"fault": "status", "status": 429, "headers": {"Retry-After": "60"}, "times": 9}
+ANSWER_LOST = {"fault": "lose_reply"}
+_EXAMPLES = {example.name: example for example in METHODS}
+_LINK = {
+    "success_url": BACK_URL,
+    "items": [{"id": "sku-1", "name": "Tea", "quantity": 2, "price_minor": 4_995}],
+}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scenario:
-    """A kind of payment: its intent, the customer's deed, and the ending that must be seen.
-
-    `creates` and `captures` are how many the provider's ledger must hold of each payment.
-    """
-
-    name: str
-    count: int
-    fast_count: int
-    amount_minor: int
-    currency: str
-    method: Mapping[str, Any]
-    deed: Deed
-    status: str
-    reason: str | None = None
-    creates: int = 1
-    captures: int = 0
-
-    @property
-    def flow(self) -> str:
-        """The flow that the method selects."""
-        return "card" if "token" in self.method else "payin"
-
-    @property
-    def is_paid(self) -> bool:
-        """Whether money must have moved at the end."""
-        return self.status == "succeeded"
+def _step(on: str, deed: Deed) -> Step:
+    return Step(on=on, deed=deed)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Refusable:
-    """A bad message and the refusal it must meet; `changes` are laid over a good intent, None takes a field away."""
-
-    name: str
-    code: str
-    field: str
-    changes: Mapping[str, Any]
+def _card(token: str, *, capture: str = "automatic") -> dict[str, Any]:
+    return {"token": token, "return_url": BACK_URL, "capture": capture}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Order:
-    """One payment of the run."""
-
-    intent_id: str
-    scenario: Scenario
-    intent: Mapping[str, Any] = field(repr=False)
-    as_task: bool
+def _payin(name: str) -> dict[str, Any]:
+    return {"payin_method_name": name, "payin_method_params": dict(_EXAMPLES[name].params)}
 
 
-def _payin(method_name: str, **params: str) -> dict[str, Any]:
-    return {"payin_method_name": method_name, "payin_method_params": params}
+_PAID = (_step("requires_action", Deed.PAY),)
+_PAID_BY_PHONE = (_step("stk_push", Deed.PAY),)
+_PAID_BY_CODE = (_step("otp", Deed.ENTER_CODE), *_PAID_BY_PHONE)
+_PAID_AFTER_A_WRONG_CODE = (
+    _step("otp", Deed.ENTER_WRONG_CODE),
+    _step("otp_refused", Deed.ENTER_CODE),
+    *_PAID_BY_PHONE,
+)
+_ABANDONED = (_step("requires_action", Deed.ABANDON),)
+_DECLINED = (_step("requires_action", Deed.DECLINE),)
+_LATE = (*_ABANDONED, _step("expired", Deed.PAY))
+_RETURNED = (*_PAID, _step("succeeded", Deed.REFUND), _step("refund_pending", Deed.FINISH_REFUND))
+_RETURNED_IN_PART = (*_PAID, _step("succeeded", Deed.REFUND_SOME), _step("refund_pending", Deed.FINISH_REFUND))
+_NOT_RETURNED = (*_PAID, _step("succeeded", Deed.REFUND), _step("refund_pending", Deed.REJECT_REFUND))
+_DISPUTED = (*_PAID, _step("succeeded", Deed.DISPUTE))
 
 
-def _card(token: str) -> dict[str, Any]:
-    return {"token": token, "return_url": "https://shop.example/thanks"}
-
-
-_JAPANESE = {"user_id": "u-1", "ip_address": "192.0.2.1", "first_name": "Aiko", "last_name": "Mori"}
-_DANA = _payin("id_ewallet_dana_idr", callback_url="https://shop.example/thanks")
-
-SCENARIOS = (
-    Scenario(
-        name="payin by redirect, paid",
-        count=5,
-        fast_count=1,
-        amount_minor=125_050,
-        currency="PHP",
-        method=_payin("ph_ewallet_gcash_php"),
-        deed=Deed.PAY,
-        status="succeeded",
-    ),
-    Scenario(
-        name="payin by QR, paid",
-        count=5,
-        fast_count=1,
-        amount_minor=250_000,
-        currency="VND",
-        method=_payin("vn_other_vietqr_vnd"),
-        deed=Deed.PAY,
-        status="succeeded",
-    ),
-    Scenario(
-        name="payin by bank details, paid",
-        count=4,
-        fast_count=1,
-        amount_minor=1_999_900,
-        currency="NGN",
-        method=_payin("ng_bank_ngn"),
-        deed=Deed.PAY,
-        status="succeeded",
-    ),
-    Scenario(
-        name="payin, late pay code, paid",
-        count=3,
-        fast_count=1,
-        amount_minor=5_000,
-        currency="JPY",
-        method=_payin("jp_bank_jpy", **_JAPANESE),
-        deed=Deed.PAY,
-        status="succeeded",
-    ),
-    Scenario(
-        name="payin, abandoned",
-        count=3,
-        fast_count=1,
-        amount_minor=7_500_000,
-        currency="IDR",
-        method=_DANA,
-        deed=Deed.ABANDON,
-        status="expired",
-        reason="provider",
-    ),
-    Scenario(
-        name="payin, declined",
-        count=3,
-        fast_count=1,
-        amount_minor=88_800,
-        currency="PHP",
-        method=_payin("ph_bank_maya_php"),
-        deed=Deed.DECLINE,
-        status="failed",
-    ),
-    Scenario(
-        name="card with 3DS, paid",
-        count=6,
-        fast_count=2,
-        amount_minor=10_000,
-        currency="AUD",
-        method=_card("tok_visa"),
-        deed=Deed.PAY,
-        status="succeeded",
-        captures=1,
-    ),
-    Scenario(
-        name="card without 3DS, paid",
-        count=5,
-        fast_count=1,
-        amount_minor=4_995,
-        currency="AUD",
-        method=_card("tok_no3ds"),
-        deed=Deed.NOTHING,
-        status="succeeded",
-        captures=1,
-    ),
-    Scenario(
-        name="card, declined by bank",
-        count=3,
-        fast_count=1,
-        amount_minor=12_300,
-        currency="AUD",
-        method=_card("tok_decline"),
-        deed=Deed.NOTHING,
-        status="failed",
-    ),
-    Scenario(
-        name="card with 3DS, abandoned",
-        count=3,
-        fast_count=1,
-        amount_minor=6_700,
-        currency="AUD",
-        method=_card("tok_visa"),
-        deed=Deed.ABANDON,
-        status="expired",
-        reason="provider",
-    ),
-    Scenario(
-        name="card, unknown token",
+def _by_method(example: MethodExample) -> Scenario:
+    steps = {"otp": _PAID_BY_CODE, "stk_push": _PAID_BY_PHONE}.get(example.asks)
+    return Scenario(
+        name=f"payin, {example.name}",
+        currency=example.currency,
+        amount_minor=example.amount_minor,
+        method=_payin(example.name),
+        steps=steps or (_step(example.asks, Deed.PAY),),
         count=2,
-        fast_count=1,
-        amount_minor=900,
-        currency="AUD",
-        method=_card("tok_unknown"),
-        deed=Deed.NOTHING,
-        status="failed",
-        creates=0,
-    ),
-)
-
-REFUSABLES = (
-    Refusable(
-        name="amount as a float",
-        code="amount_not_integer",
-        field="amount_minor",
-        changes={"amount_minor": 12.5},
-    ),
-    Refusable(name="misspelt field", code="unknown_field", field="ammount_minor", changes={"ammount_minor": 1250}),
-    Refusable(name="no description", code="missing_field", field="description", changes={"description": None}),
-    Refusable(
-        name="card number in a text",
-        code="card_number_refused",
-        field="description",
-        changes={"description": "card 4111 1111 1111 1111"},
-    ),
-    Refusable(name="no such currency", code="unknown_currency", field="currency", changes={"currency": "AUX"}),
-)
-CONFLICT = "intent_conflict"
-TASK_EVERY = 5  # each fifth payment goes in as a Celery task
-
-
-def orders(run: str, *, fast: bool) -> list[Order]:
-    """The payments of a run, the scenarios mixed; `run` keeps their ids apart from those of other runs."""
-    numbered = [
-        (number, scenario)
-        for scenario in SCENARIOS
-        for number in range(scenario.fast_count if fast else scenario.count)
-    ]
-    mixed = sorted(numbered, key=lambda pair: pair[0])
-    return [_order(f"demo-{run}-{place:03}", scenario, place) for place, (_, scenario) in enumerate(mixed, start=1)]
-
-
-def bad_intents(run: str) -> list[tuple[Refusable, dict[str, Any]]]:
-    """The bad messages of a run."""
-    good = SCENARIOS[0]
-    return [
-        (
-            refusable,
-            {
-                name: value
-                for name, value in {**_intent(f"demo-{run}-bad-{place}", good, place), **refusable.changes}.items()
-                if value is not None
-            },
-        )
-        for place, refusable in enumerate(REFUSABLES, start=1)
-    ]
-
-
-def conflicting(order: Order) -> dict[str, Any]:
-    """Another payment under the id of one that is stored."""
-    return {**order.intent, "amount_minor": order.intent["amount_minor"] + 100}
-
-
-def _order(intent_id: str, scenario: Scenario, place: int) -> Order:
-    return Order(
-        intent_id=intent_id,
-        scenario=scenario,
-        intent=_intent(intent_id, scenario, place),
-        as_task=place % TASK_EVERY == 0,
     )
 
 
-def _intent(intent_id: str, scenario: Scenario, place: int) -> dict[str, Any]:
-    """Amounts differ, so that one taken for another would be seen; by 100, which every currency here allows."""
-    return {
-        "intent_id": intent_id,
-        "amount_minor": scenario.amount_minor + 100 * place,
-        "currency": scenario.currency,
-        "description": f"Order {place}: {scenario.name}",
-        "customer": {"name": "Demo Customer", "email": "customer@shop.example"},
-        "method": dict(scenario.method),
-        "metadata": {"order": str(place)},
-    }
+def _payin_ending(name: str, method: str, **more: Any) -> Scenario:
+    example = _EXAMPLES[method]
+    amount = {"amount_minor": example.amount_minor, **more}
+    return Scenario(name=f"payin, {name}", currency=example.currency, method=_payin(method), **amount)
+
+
+def _card_ending(name: str, token: str = "tok_visa", *, capture: str = "automatic", **more: Any) -> Scenario:  # noqa: S107  # a test token
+    return Scenario(name=f"card, {name}", currency="AUD", method=_card(token, capture=capture), **more)
+
+
+def _payid_ending(name: str, *, gst: bool = False, **more: Any) -> Scenario:
+    return Scenario(name=f"payid, {name}", currency="AUD", method={"gst": gst}, **more)
+
+
+def _link_ending(name: str, **more: Any) -> Scenario:
+    return Scenario(name=f"gateway link, {name}", currency="AUD", method=_LINK, **more)
+
+
+_PAYINS = (
+    *(_by_method(example) for example in METHODS),
+    _payin_ending("usdc without an amount", "usdc_bank", amount_minor=0, quoted_minor=25_000_000, steps=_PAID),
+    _payin_ending("first a wrong code", "gh_mobile_money_ghs", steps=_PAID_AFTER_A_WRONG_CODE),
+    _payin_ending(
+        "abandoned",
+        "id_ewallet_dana_idr",
+        steps=_ABANDONED,
+        status="expired",
+        reason="provider",
+        paid_percent=0,
+        count=3,
+    ),
+    _payin_ending("declined", "ph_bank_maya_php", steps=_DECLINED, status="failed", paid_percent=0, count=3),
+    _payin_ending("paid too late", "ph_bank_maya_php", steps=_LATE, review=frozenset({"late_payment"})),
+    _payin_ending(
+        "paid too little",
+        "vn_other_vietqr_vnd",
+        steps=(_step("requires_action", Deed.UNDERPAY),),
+        status="processing",
+        reason="amount_review",
+        review=frozenset({"underpaid"}),
+        paid_percent=50,
+    ),
+    _payin_ending(
+        "paid too much",
+        "vn_other_vietqr_vnd",
+        steps=(_step("requires_action", Deed.OVERPAY),),
+        review=frozenset({"overpaid"}),
+        paid_percent=110,
+    ),
+    _payin_ending(
+        "returned",
+        "ph_ewallet_gcash_php",
+        steps=_RETURNED,
+        status="refunded",
+        review=frozenset({"refund_amount_unknown"}),
+        returned_percent=100,
+    ),
+    _payin_ending("refund rejected", "ph_ewallet_gcash_php", steps=_NOT_RETURNED),
+    _payin_ending("the answer got lost", "ph_ewallet_gcash_php", steps=_PAID, fault=ANSWER_LOST, count=2),
+    _payin_ending(
+        "canceled before it was sent",
+        "ph_ewallet_gcash_php",
+        steps=(_step("accepted", Deed.CANCEL),),
+        status="canceled",
+        creates=0,
+        paid_percent=0,
+        fault=TOO_MANY,
+    ),
+    _payin_ending(
+        "never sent in time",
+        "ph_ewallet_gcash_php",
+        status="expired",
+        reason="not_sent",
+        creates=0,
+        paid_percent=0,
+        fields={"send_within_s": 2},
+        fault=TOO_MANY,
+    ),
+)
+
+_CARDS = (
+    _card_ending("with 3DS", steps=_PAID, captures=1, count=6),
+    _card_ending("without 3DS", "tok_no3ds", captures=1, count=5),
+    _card_ending(
+        "captured by command",
+        capture="manual",
+        steps=(*_PAID, _step("requires_capture", Deed.CAPTURE)),
+        captures=1,
+        count=3,
+    ),
+    _card_ending("3DS comes later", "tok_pending", steps=(_step("awaiting_provider", Deed.PAY),), captures=1),
+    _card_ending(
+        "said to wait, but needs 3DS",
+        "tok_waiting3ds",
+        steps=_PAID,
+        captures=1,
+        review=frozenset({"ambiguous_waiting_3ds"}),
+    ),
+    _card_ending("declined by its bank", "tok_decline", status="failed", paid_percent=0, count=3),
+    _card_ending("declined at 3DS", steps=_DECLINED, status="failed", paid_percent=0, count=2),
+    _card_ending("unknown token", "tok_unknown", status="failed", creates=0, paid_percent=0, count=2),
+    _card_ending("abandoned", steps=_ABANDONED, status="expired", reason="provider", paid_percent=0, count=3),
+    _card_ending("the answer got lost", steps=_PAID, captures=1, fault=ANSWER_LOST, count=2),
+    _card_ending(
+        "returned",
+        steps=_RETURNED,
+        captures=1,
+        status="refunded",
+        returned_percent=100,
+    ),
+    _card_ending(
+        "returned in part",
+        steps=_RETURNED_IN_PART,
+        captures=1,
+        status="partially_refunded",
+        returned_percent=50,
+    ),
+    _card_ending("refund rejected", steps=_NOT_RETURNED, captures=1),
+    _card_ending("dispute won", steps=(*_DISPUTED, _step("disputed", Deed.WIN_DISPUTE)), captures=1),
+    _card_ending(
+        "dispute lost", steps=(*_DISPUTED, _step("disputed", Deed.LOSE_DISPUTE)), captures=1, status="dispute_lost"
+    ),
+)
+
+_PAYIDS = (
+    _payid_ending("paid", steps=_PAID, count=5),
+    _payid_ending("with tax on top", gst=True, steps=_PAID, count=2),
+    _payid_ending(
+        "paid too much, accepted",
+        steps=(_step("requires_action", Deed.OVERPAY), _step("overpaid", Deed.COMPLETE)),
+        review=frozenset({"overpaid"}),
+        paid_percent=110,
+        heard_percent=100,
+    ),
+    _payid_ending(
+        "paid in two parts",
+        steps=(_step("requires_action", Deed.UNDERPAY), _step("underpaid", Deed.COMPLETE)),
+        review=frozenset({"underpaid"}),
+    ),
+    _payid_ending(
+        "with a wrong reference, accepted",
+        steps=(_step("requires_action", Deed.UNMATCHED), _step("unmatched_nonce", Deed.COMPLETE)),
+        review=frozenset({"unmatched_nonce"}),
+    ),
+    _payid_ending("abandoned", steps=_ABANDONED, status="expired", reason="provider", paid_percent=0, count=2),
+    _payid_ending("paid too late", steps=_LATE, review=frozenset({"late_payment"})),
+    _payid_ending("returned", steps=_RETURNED, status="refunded", returned_percent=100),
+    _payid_ending(
+        "returned in part",
+        steps=_RETURNED_IN_PART,
+        status="partially_refunded",
+        returned_percent=50,
+    ),
+)
+
+_LAPSED: dict[str, Any] = {"status": "expired", "reason": "link_lapsed", "paid_percent": 0, "expires_in_s": 4}
+_LINKS = (
+    _link_ending("paid", steps=_PAID, count=8),
+    _link_ending("never paid", **_LAPSED, count=2),
+    # Of a payment that failed at its checkout nobody is told.
+    _link_ending("declined", steps=_DECLINED, **_LAPSED),
+    _link_ending(
+        "paid too late",
+        steps=(_step("link_lapsed", Deed.PAY),),
+        review=frozenset({"late_payment", "unconfirmed"}),
+        expires_in_s=4,
+    ),
+)
+
+SCENARIOS: tuple[Scenario, ...] = (*_LINKS, *_PAYINS, *_CARDS, *_PAYIDS)

@@ -11,25 +11,17 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.statuses import Status
 from workers.cli.screen import amount, complain, printable, say, say_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
+    from workers.cli.demo_model import Order
     from workers.cli.demo_run import Result
-    from workers.cli.demo_scenarios import Order
     from workers.cli.demo_story import EventData, Story
 
-STATUSES = (
-    "accepted",
-    "in_doubt",
-    "requires_action",
-    "processing",
-    "succeeded",
-    "failed",
-    "expired",
-)
 FRAMES_PER_S = 8
 LINE_EVERY_S = 2.0
 
@@ -77,7 +69,7 @@ def show_summary(result: Result) -> None:
     """The table of scenarios, and what does not agree."""
     say()
     say_table(
-        ("scenario", "ended", "creates", "captures", "paid"),
+        ("scenario", "ended", "creates", "captures", "paid", "refunded"),
         [_row(name, orders, result) for name, orders in _by_scenario(result).items()],
     )
     story, refused = result.story, Counter(str(data["code"]) for data in result.story.refusals.values())
@@ -85,7 +77,8 @@ def show_summary(result: Result) -> None:
     say(f"refused: {', '.join(f'{code} {count}' for code, count in sorted(refused.items())) or 'nothing'}")
     say(
         f"{len(result.orders)} payments, {story.heard} events ({story.redelivered} redelivered), "
-        f"{len(result.ledger)} entries in the provider's ledger, {result.elapsed_s:.1f} s"
+        f"{len(result.ledger)} entries in the provider's ledger, {result.token_calls} access token, "
+        f"{result.elapsed_s:.1f} s"
     )
     for difference in result.differences:
         say(f"  differs: {difference.about}: {difference.what}")
@@ -104,6 +97,7 @@ def summary(result: Result, *, settings: Mapping[str, str]) -> dict[str, Any]:
         "payments": len(result.orders),
         "events": result.story.heard,
         "redelivered": result.story.redelivered,
+        "token_calls": result.token_calls,
         "scenarios": [_figures(name, orders, result) for name, orders in _by_scenario(result).items()],
         "refusals": dict(Counter(str(data["code"]) for data in result.story.refusals.values())),
         "differences": [{"about": each.about, "what": each.what} for each in result.differences],
@@ -127,20 +121,26 @@ def _figures(name: str, orders: list[Order], result: Result) -> dict[str, Any]:
         "name": name,
         "flow": scenario.flow,
         "expected": scenario.status,
+        "reason": scenario.reason,
         "payments": len(orders),
         "ended": dict(Counter(str(data["status"]) for data in last)),
         "creates": kinds["create"],
         "captures": kinds["capture"],
         "paid_minor": sum(int(data["paid_minor"]) for data in last),
+        "refunded_minor": sum(int(data["refunded_minor"]) for data in last),
         "currency": scenario.currency,
     }
 
 
 def _row(name: str, orders: list[Order], result: Result) -> tuple[str, ...]:
     figures = _figures(name, orders, result)
-    paid = amount(figures["paid_minor"], figures["currency"]) if figures["paid_minor"] else "-"
-    ended = f"{figures['ended'].get(figures['expected'], 0)}/{len(orders)} {figures['expected']}"
-    return (name, ended, str(figures["creates"]), str(figures["captures"]), paid)
+    money = [
+        amount(figures[name], figures["currency"]) if figures[name] else "-"
+        for name in ("paid_minor", "refunded_minor")
+    ]
+    ending = f"{figures['expected']}/{figures['reason']}" if figures["reason"] else figures["expected"]
+    ended = f"{figures['ended'].get(figures['expected'], 0)}/{len(orders)} {ending}"
+    return (name, ended, str(figures["creates"]), str(figures["captures"]), *money)
 
 
 def _counted(story: Story, total: int) -> str:
@@ -153,9 +153,10 @@ def _counted(story: Story, total: int) -> str:
 
 def _drawn(story: Story, total: int, elapsed_s: float) -> Group:
     counts = story.counts()
-    table = Table("flow", *STATUSES, title=f"{total} payments · {story.heard} events · {elapsed_s:.1f} s")
+    statuses = [status for status in Status if any(status == seen for _, seen in counts)]
+    table = Table("flow", *statuses, title=f"{total} payments · {story.heard} events · {elapsed_s:.1f} s")
     for flow in sorted({flow for flow, _ in counts}):
-        table.add_row(flow, *(str(counts[flow, status] or "·") for status in STATUSES))
+        table.add_row(flow, *(str(counts[flow, status] or "·") for status in statuses))
     return Group(table, *(Text(_line(data)) for data in story.recent))
 
 

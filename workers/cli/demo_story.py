@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-FINAL = frozenset({"succeeded", "failed", "expired", "canceled", "refunded", "partially_refunded", "dispute_lost"})
 RECENT_MAX = 8
 EventData = dict[str, Any]
 
@@ -46,10 +45,6 @@ class Story:
     def last(self, intent_id: str) -> EventData | None:
         """The newest event of a payment; None as long as nothing was heard."""
         return max(self.payments.get(intent_id, ()), key=lambda data: int(data["sequence"]), default=None)
-
-    def has_ended(self, intent_ids: Iterable[str]) -> bool:
-        """Whether all these payments have a final status."""
-        return all((last := self.last(each)) is not None and last["status"] in FINAL for each in intent_ids)
 
     def counts(self) -> Counter[tuple[str, str]]:
         """How many payments are in which status, by flow."""

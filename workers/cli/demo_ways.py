@@ -13,14 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    from workers.cli.demo_scenarios import Order
+    from workers.cli.demo_model import Order
     from workers.cli.stack_settings import StackSettings
 
-TASK = "payments.submit"
+INTENT_TASK = "payments.submit"
+COMMAND_TASK = "payments.command"
 
 
 class Ways:
-    """Sends intents; a context manager."""
+    """Sends intents and commands; a context manager."""
 
     def __init__(self, settings: StackSettings) -> None:
         self._client = IntentClient(settings.broker_url, namespace=settings.namespace)
@@ -36,12 +37,20 @@ class Ways:
         """Each payment by its way."""
         for order in orders:
             if order.as_task:
-                self._celery.send_task(TASK, kwargs={"intent": dict(order.intent)}, queue=self._queue.name)
+                self._send_task(INTENT_TASK, intent=dict(order.intent))
         self._client.submit_many(order.intent for order in orders if not order.as_task)
 
     def send(self, intent: Mapping[str, Any]) -> None:
         """A message that is no payment of the run: bad, repeated or conflicting."""
         self._client.submit(intent)
+
+    def command(self, name: str, order: Order, *, command_id: str, **fields: str) -> None:
+        """A command for a payment, by the way that its intent took."""
+        if order.as_task:
+            who = {"command": name, "intent_id": order.intent_id, "command_id": command_id}
+            self._send_task(COMMAND_TASK, command={**who, **fields})
+        else:
+            self._client.command(name, order.intent_id, command_id=command_id, **fields)
 
     def close(self) -> None:
         """Close the connections."""
@@ -55,3 +64,6 @@ class Ways:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _send_task(self, name: str, **arguments: Any) -> None:
+        self._celery.send_task(name, kwargs=arguments, queue=self._queue.name)

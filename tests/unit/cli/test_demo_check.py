@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from workers.cli.demo_check import Expected, differences
-from workers.cli.demo_scenarios import orders
+from workers.cli.demo_orders import orders
 from workers.cli.demo_story import Story
 
 FINAL_VIEW: dict[str, Any] = {
@@ -31,20 +31,23 @@ class World:
         self.story = Story()
         self.ledger: list[dict] = []
         self.refusals: Counter = Counter()
+        self.token_calls = 1
         for order in self.orders:
             self._happened(order)
         self.views = {order.intent_id: dict(self.story.last(order.intent_id) or {}) for order in self.orders}
 
     def paid_card(self):
-        return next(order for order in self.orders if order.scenario.captures)
+        return next(order for order in self.orders if order.scenario.name == "card, with 3DS")
 
     def differences(self):
         expected = Expected(orders=self.orders, refusals=self.refusals)
-        found = differences(expected, story=self.story, ledger=self.ledger, views=self.views)
+        found = differences(
+            expected, story=self.story, ledger=self.ledger, views=self.views, token_calls=self.token_calls
+        )
         return [(each.about, each.what) for each in found]
 
     def entry(self, kind, order, amount_minor=None):
-        asked = order.intent["amount_minor"]
+        asked = order.total_minor
         self.ledger.append(
             {
                 "kind": kind,
@@ -61,25 +64,35 @@ class World:
 
     def _happened(self, order):
         scenario = order.scenario
+        taken, heard = (order.share_minor(each) for each in (scenario.paid_percent, heard_percent(scenario)))
+        returned = order.share_minor(scenario.returned_percent)
         if scenario.creates:
             self.entry("create", order)
-        if scenario.is_paid:
-            self.entry("capture" if scenario.captures else "pay", order)
+        if taken:
+            self.entry("capture" if scenario.captures else "pay", order, taken)
+        if returned:
+            self.entry("refund_done", order, returned)
         for sequence, status in enumerate(("accepted", "processing", scenario.status), start=1):
-            paid = order.intent["amount_minor"] if scenario.is_paid and status == scenario.status else 0
+            is_last = sequence == 3
             data = FINAL_VIEW | {
                 "intent_id": order.intent_id,
                 "flow": scenario.flow,
                 "sequence": sequence,
                 "status": status,
                 "reason": scenario.reason,
-                "amount_minor": order.intent["amount_minor"],
-                "total_minor": order.intent["amount_minor"],
-                "paid_minor": paid,
-                "customer_paid": bool(paid),
+                "review": sorted(scenario.review) if is_last else [],
+                "amount_minor": order.intent.get("amount_minor"),
+                "total_minor": order.total_minor,
+                "paid_minor": heard if is_last else 0,
+                "refunded_minor": returned if is_last else 0,
+                "customer_paid": bool(heard),
                 "provider": {"reference": "R1"},
             }
             self.story.hear({"id": f"{order.intent_id}:{sequence}", "type": f"payment.{status}", "data": data})
+
+
+def heard_percent(scenario):
+    return scenario.paid_percent if scenario.heard_percent is None else scenario.heard_percent
 
 
 @pytest.fixture
@@ -188,3 +201,16 @@ def test_a_redelivered_event_changes_nothing_and_is_counted(world):
     assert world.story.hear(again) is None
     assert world.story.redelivered == 1
     assert world.differences() == []
+
+
+def test_more_than_one_access_token_is_found(world):
+    world.token_calls = 2
+    assert world.differences() == [("gateway links", "took 2 access tokens, expected 1")]
+
+
+def test_money_that_went_back_without_a_word_of_it_is_found(world):
+    order = world.paid_card()
+    world.entry("refund_done", order, 100)
+    assert world.differences() == [
+        (order.intent_id, "refunded: the ledger says 100, the last event 0, expected 0 and 0 (minor units)")
+    ]
