@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.files import FileSource, UnreadableFileError
+from config.merchants import load_merchants
 from config.provider import CallFields, PaymentFields, PollFields, ProviderFields
 from config.values import (
     PLAIN_REDIS_SCHEMES,
@@ -71,7 +72,7 @@ class ConnectionFields(BaseSettings):
         default=(), description="Comma separated, long and random; who may read `/v1/payments`."
     )
     merchants_file: Path | None = Field(
-        default=None, description="Merchants beside `default`; not available in this version, must be unset."
+        default=None, description="TOML: merchants beside `default`, and credentials by currency."
     )
     plain_http_hosts: Annotated[tuple[str, ...], *CommaSeparated] = Field(
         default=(),
@@ -83,9 +84,9 @@ class ConnectionFields(BaseSettings):
 
     @field_validator("merchants_file")
     @classmethod
-    def _no_merchants_file_yet(cls, value: Path | None) -> Path | None:
+    def _merchants_file_is_sound(cls, value: Path | None) -> Path | None:
         if value is not None:
-            raise ValueError("must not be set: this version knows the merchant `default` only")
+            load_merchants(value)
         return value
 
     @field_validator("broker_url", mode="before")

@@ -16,7 +16,7 @@ from orchestrator.observation import CommandSeen, encode_observation
 from orchestrator.payment import new_payment
 from orchestrator.ports import AcceptOutcome, NotifyOutcome, Record
 from orchestrator.refuse import Incoming, refuse
-from orchestrator.rules import check_rules, payid_emails
+from orchestrator.rules import check_rules, credentials_for, payid_emails
 from orchestrator.sighting import Source
 
 if TYPE_CHECKING:
@@ -48,7 +48,12 @@ async def _stored(intent: PaymentIntent, print_: str, *, engine: Engine, claim: 
     now_ms = engine.clock.now_ms()
     if known is None:
         check_rules(intent, rules=engine.rules, now=datetime.fromtimestamp(now_ms / 1000, tz=UTC))
-        payment = new_payment(intent, emails=payid_emails(intent, rules=engine.rules), now_ms=now_ms)
+        payment = new_payment(
+            intent,
+            credentials=credentials_for(intent, rules=engine.rules),
+            emails=payid_emails(intent, rules=engine.rules),
+            now_ms=now_ms,
+        )
         event = status_event(
             payment,
             previous=None,

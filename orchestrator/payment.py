@@ -67,6 +67,7 @@ class Payment:
     terms: Mapping[str, Any]  # the intent as validated: customer, method, description, metadata
     amount_minor: int | None
     currency: str
+    credentials: str  # the name of the set that created the payment; its reads must use the same (T-39)
     accepted_at_ms: int
     send_before_ms: int
     expires_at_ms: int | None = None
@@ -98,11 +99,6 @@ class Payment:
     look_wanted: int | None = None  # something was said that only a read can confirm; how many were made for it
 
     @property
-    def credentials(self) -> str:
-        """The name of the credential set that created the payment; its reads must use the same (T-39)."""
-        return self.key.merchant
-
-    @property
     def create(self) -> Operation:
         """The operation every payment begins with."""
         return self.operations[CREATE]
@@ -126,7 +122,9 @@ class Payment:
         return replace(self, status=status, reason=reason, since_ms=now_ms, looks=0)
 
 
-def new_payment(intent: PaymentIntent, *, emails: Sequence[str] = (), now_ms: int) -> Payment:
+def new_payment(
+    intent: PaymentIntent, *, credentials: str | None = None, emails: Sequence[str] = (), now_ms: int
+) -> Payment:
     """The payment of a freshly accepted intent: stored, nothing sent; `emails` are those a PayID is sent to."""
     terms = intent.model_dump(mode="json", exclude={"intent_id", "merchant", "amount_minor", "currency", "expires_at"})
     if emails:
@@ -139,6 +137,7 @@ def new_payment(intent: PaymentIntent, *, emails: Sequence[str] = (), now_ms: in
         terms=terms,
         amount_minor=amount,
         currency=intent.currency,
+        credentials=credentials or intent.merchant,
         accepted_at_ms=now_ms,
         since_ms=now_ms,
         send_before_ms=now_ms + intent.send_before_s * 1000,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from orchestrator.intent import PaymentIntent
 
+CREDENTIALS_SEPARATOR = ":"
 AUD_ONLY = frozenset({"payid", "gateway_link"})
 EXPIRY_AHEAD_MIN = {"payin": timedelta(minutes=20), "payid": timedelta(minutes=20)}
 
@@ -28,12 +29,24 @@ class IntakeRules:
     """What the configuration says of new intents."""
 
     merchants: frozenset[str]
+    credentials: frozenset[str] = frozenset()  # names of credential sets, those by currency too
     flows: frozenset[str]
     payin_methods: Mapping[str, PayinMethod] = dataclasses.field(default_factory=lambda: PAYIN_METHODS)
     whole_unit_currencies: frozenset[str] = frozenset({"VND", "JPY", "XAF", "XOF", "KRW", "IDR"})
     check_method_params: bool = True
     payid_lower_case_emails: bool = False
     payid_fallback_email: str | None = None
+
+
+def credentials_name(merchant: str, currency: str) -> str:
+    """The name of the credential set that a provider gave a merchant for one currency."""
+    return f"{merchant}{CREDENTIALS_SEPARATOR}{currency}"
+
+
+def credentials_for(intent: PaymentIntent, *, rules: IntakeRules) -> str:
+    """The set that creates this payment, and reads it for ever (T-39)."""
+    by_currency = credentials_name(intent.merchant, intent.currency)
+    return by_currency if by_currency in rules.credentials else intent.merchant
 
 
 def check_rules(intent: PaymentIntent, *, rules: IntakeRules, now: datetime) -> None:

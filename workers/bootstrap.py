@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config.logging import configure_logging
+from config.merchants import load_merchants
 from config.settings import Settings, SettingsError, load_settings
 from orchestrator.adapters.hello_clever import CallTimeouts, Credentials, HelloClever
 from orchestrator.adapters.redis_connection import connect
@@ -20,10 +21,12 @@ from orchestrator.flows import FLOWS
 from orchestrator.flows.methods import PAYIN_METHODS, PayinMethod
 from orchestrator.identity import DEFAULT_MERCHANT
 from orchestrator.policy import Policy, Schedule
-from orchestrator.rules import IntakeRules
+from orchestrator.rules import CREDENTIALS_SEPARATOR, IntakeRules, credentials_name
 from orchestrator.webhook_auth import WebhookAuth
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from orchestrator.ports import Journal
 
 __all__ = [
@@ -86,10 +89,9 @@ def open_limiter(settings: Settings) -> RedisLimiter:
 
 def open_provider(settings: Settings, *, clock: SystemClock) -> HelloClever:
     """The provider with the credentials of every merchant."""
-    secret = settings.provider_secret_key.get_secret_value()
     return HelloClever(
         base_url=settings.provider_base_url,
-        credentials={DEFAULT_MERCHANT: Credentials(app_id=settings.provider_app_id, secret_key=secret)},
+        credentials=credentials_of(settings),
         clock=clock,
         timeouts=CallTimeouts(
             connect_s=settings.call_timeout_connect_s,
@@ -102,6 +104,18 @@ def open_provider(settings: Settings, *, clock: SystemClock) -> HelloClever:
         extra_ca_file=Path(settings.provider_ca_file) if settings.provider_ca_file else None,
         plain_http=settings.provider_base_url.startswith("http://"),
     )
+
+
+def credentials_of(settings: Settings) -> dict[str, Credentials]:
+    """Every pair of keys by its name: the merchant's, or `merchant:CURRENCY` where the provider gave one for it."""
+    merchants = load_merchants(settings.merchants_file) if settings.merchants_file else {}
+    pairs = {DEFAULT_MERCHANT: _pair(settings.provider_app_id, settings.provider_secret_key)}
+    for name, merchant in merchants.items():
+        if merchant.app_id is not None and merchant.secret_key is not None:
+            pairs[name] = _pair(merchant.app_id, merchant.secret_key)
+        for currency, pair in merchant.currencies.items():
+            pairs[credentials_name(name, currency)] = _pair(pair.app_id, pair.secret_key)
+    return pairs
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -130,7 +144,8 @@ def rules_of(settings: Settings) -> IntakeRules:
     """What the configuration says of new intents."""
     extra = (name.partition(":") for name in settings.payin_methods_extra)
     return IntakeRules(
-        merchants=frozenset({DEFAULT_MERCHANT}),
+        merchants=frozenset(name for name in credentials_of(settings) if CREDENTIALS_SEPARATOR not in name),
+        credentials=frozenset(credentials_of(settings)),
         flows=frozenset(FLOWS),
         payin_methods=PAYIN_METHODS | {name: PayinMethod(name=name, currency=currency) for name, _, currency in extra},
         whole_unit_currencies=frozenset(settings.whole_unit_currencies),
@@ -143,6 +158,10 @@ def webhook_auth_of(settings: Settings) -> WebhookAuth:
     """Signs the webhooks' addresses with the first secret, verifies with all."""
     secrets = tuple(secret.get_secret_value() for secret in settings.webhook_secrets)
     return WebhookAuth(settings.webhook_base_url, secrets)
+
+
+def _pair(app_id: str, secret_key: SecretStr) -> Credentials:
+    return Credentials(app_id=app_id, secret_key=secret_key.get_secret_value())
 
 
 def _ms(seconds: float) -> int:

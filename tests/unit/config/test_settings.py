@@ -111,7 +111,7 @@ def test_empty_variable_counts_as_missing(refusal):
         ("PAYORCH_POLLING", "maybe", "'on' or 'off'"),
         ("PAYORCH_POLL_SCHEDULE_S", "60,CANARY", "valid integer"),
         ("PAYORCH_WHOLE_UNIT_CURRENCIES", "yen", "pattern"),
-        ("PAYORCH_MERCHANTS_FILE", "CANARY.toml", "must not be set"),
+        ("PAYORCH_MERCHANTS_FILE", "CANARY.toml", "cannot be read"),
         ("PAYORCH_WORKER_PORT", "70000", "65535"),
         ("PAYORCH_CALL_TIMEOUT_TOTAL_S", "10", "must not be less than"),
     ],

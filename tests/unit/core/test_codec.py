@@ -49,6 +49,7 @@ PAYMENTS = st.builds(
     terms=OBJECTS,
     amount_minor=st.none() | AMOUNTS,
     currency=st.sampled_from(["AUD", "USDC"]),
+    credentials=TEXTS,
     accepted_at_ms=MOMENTS,
     send_before_ms=MOMENTS,
     expires_at_ms=st.none() | MOMENTS,

@@ -1,0 +1,76 @@
+"""The merchants file: who may be paid here beside `default`, with which credentials (interface 4)."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+DEFAULT = "default"
+_STRICT = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+MerchantName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3,4}$")]
+
+
+class Pair(BaseModel):
+    """One pair of the provider's keys."""
+
+    model_config = _STRICT
+    app_id: str = Field(min_length=1)
+    secret_key: SecretStr = Field(min_length=1)
+
+
+class Merchant(BaseModel):
+    """A merchant's pair, and those that the provider gave it for single currencies."""
+
+    model_config = _STRICT
+    app_id: str | None = Field(default=None, min_length=1)
+    secret_key: SecretStr | None = Field(default=None, min_length=1)
+    currencies: dict[Currency, Pair] = Field(default_factory=dict)
+
+
+class _File(BaseModel):
+    model_config = _STRICT
+    merchants: dict[MerchantName, Merchant] = Field(default_factory=dict)
+
+
+def load_merchants(path: Path) -> Mapping[str, Merchant]:
+    """The merchants of a TOML file; raises ValueError with a sentence that names the entry and shows no value."""
+    try:
+        with path.open("rb") as file:
+            read = _File.model_validate(tomllib.load(file))
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from None
+    except tomllib.TOMLDecodeError:
+        raise ValueError("is not TOML") from None
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(step) for step in first["loc"])
+        raise ValueError(f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}") from None
+    for name, merchant in read.merchants.items():
+        _check(name, merchant)
+    _check_app_ids(read.merchants)
+    return read.merchants
+
+
+def _check(name: str, merchant: Merchant) -> None:
+    has_pair = merchant.app_id is not None and merchant.secret_key is not None
+    if name == DEFAULT and (merchant.app_id or merchant.secret_key):
+        raise ValueError("merchants.default: its pair comes from PAYORCH_PROVIDER_APP_ID and _SECRET_KEY")
+    if name != DEFAULT and not has_pair:
+        raise ValueError(f"merchants.{name}: must have app_id and secret_key")
+
+
+def _check_app_ids(merchants: Mapping[str, Merchant]) -> None:
+    """Two merchants never share an app-id: lists and webhooks belong to one."""
+    owners: dict[str, str] = {}
+    for name, merchant in merchants.items():
+        pairs = (merchant.app_id, *(pair.app_id for pair in merchant.currencies.values()))
+        for app_id in filter(None, pairs):
+            if owners.setdefault(app_id, name) != name:
+                raise ValueError(f"merchants.{name}: has an app-id of merchant {owners[app_id]}")
