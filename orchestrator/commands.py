@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from orchestrator.errors import RefusedError
+from orchestrator.flows import FLOWS
 from orchestrator.identity import DEFAULT_MERCHANT, PaymentKey
 from orchestrator.intent import refuse_card_numbers
 from orchestrator.payment import CAPTURE, CONFIRM_OTP, Operation, OperationState, Payment
@@ -104,7 +105,8 @@ def _cancel(payment: Payment, command: Command, now_ms: int) -> Payment:
 def _capture(payment: Payment, command: Command, now_ms: int) -> Payment:
     """A manual card payment that is authorised, once."""
     capture = payment.operations.get(CAPTURE)
-    if payment.status is not Status.REQUIRES_CAPTURE or capture is not None:
+    can_capture = CAPTURE in FLOWS[payment.flow].operations
+    if payment.status is not Status.REQUIRES_CAPTURE or capture is not None or not can_capture:
         raise RefusedError(
             "not_capturable",
             f"{payment.key} is {payment.status}: only an authorised card payment with manual capture, once.",
@@ -118,6 +120,7 @@ def _confirm_otp(payment: Payment, command: Command, now_ms: int) -> Payment:
     action = payment.next_action or {}
     earlier = payment.operations.get(CONFIRM_OTP)
     is_open = earlier is None or earlier.state is OperationState.REFUSED
+    is_open = is_open and CONFIRM_OTP in FLOWS[payment.flow].operations
     if payment.status is not Status.REQUIRES_ACTION or action.get("type") != "otp" or not is_open:
         raise RefusedError("not_awaiting_otp", f"{payment.key} does not wait for a one-time code.", field=command.name)
     return replace(payment, otp_code=command.code).with_operation(Operation(name=CONFIRM_OTP, at_ms=now_ms))

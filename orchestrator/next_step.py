@@ -164,9 +164,8 @@ def _overdue_at(payment: Payment, policy: Policy) -> list[tuple[Review, int]]:
 
 def _look(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
     """The poll schedule: a payment that is not finished is always due at some time (I2, I6)."""
-    if payment.reference is None or not FLOWS[payment.flow].reads:
-        return None
-    due = _next_look(payment, policy) if policy.polling else None
+    can_ask = payment.reference is not None and bool(FLOWS[payment.flow].reads)
+    due = _next_look(payment, policy) if policy.polling and can_ask else None
     reviews = [at for review, at in _overdue_at(payment, policy) if review not in payment.review]
     if due is not None and due <= now_ms:
         return Read(call_class=CallClass.LOOK)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.flows.common import Flow, Notification, terms_of
 from orchestrator.flows.provider_object import (
     amounts_in,
+    failure,
     major_reader,
     next_action,
     status_word,
@@ -17,12 +18,16 @@ from orchestrator.flows.provider_object import (
 from orchestrator.money import EXPONENTS, to_major
 from orchestrator.payment import CREATE, Payment
 from orchestrator.ports import ProviderRequest
-from orchestrator.sighting import REFUND_FELL_THROUGH, REQUIRES_ACTION, TARGETS, Sighting, Source
+from orchestrator.sighting import REFUND_FELL_THROUGH, REQUIRES_ACTION, TARGETS, Sighting, Source, Target
+from orchestrator.statuses import Reason, Stage, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CURRENCY = "AUD"  # the page has no currency field
+# What is authorised on the hosted page is captured by the provider: nobody here could.
+_AUTHORISED = Target(column=Stage.AUTHORISED, status=Status.PROCESSING, reason=Reason.AWAITING_PROVIDER)
+_TARGETS = TARGETS | {"pending": REQUIRES_ACTION, "authorised": _AUTHORISED}
 _ADDRESS_FIELDS = (
     "first_name",
     "last_name",
@@ -66,26 +71,27 @@ def interpret(
     payment: Payment, body: object, *, source: Source, operation: str | None = None, allow_http: bool = False
 ) -> Sighting:
     """A gateway object as a sighting: the reply to the create has a link and no status, a webhook a status."""
-    found = unwrap(body)
-    reference = text(found.get("payment_id")) if found else None
-    if found is None or reference is None:
-        return Sighting(source=source, usable=False, operation=operation)
+    found = unwrap(body) or {}
+    reference, order = text(found.get("payment_id")), text(found.get("order_id"))
     word = status_word(found.get("status"))
     action = next_action({"redirect_url": found.get("redirect_url")}, allow_http=allow_http)
-    is_link = word is None and operation == CREATE and action is not None
-    if word is None and not is_link:
+    is_link = word is None and operation == CREATE and action is not None and reference is not None
+    # No page shows a webhook: one that names our order alone is ours, for nothing else tells that it was paid.
+    is_named = reference is not None or (source is Source.WEBHOOK and order is not None)
+    if not is_link and (word is None or not is_named):
         return Sighting(source=source, usable=False, operation=operation)
     amounts = amounts_in(payment, found, read=major_reader(payment.currency))
     return Sighting(
         source=source,
         usable=True,
         operation=operation,
-        reference=f"gw:{reference}",
-        external_id=text(found.get("order_id")),
+        reference=f"gw:{reference}" if reference else None,
+        external_id=order,
         provider_status=word,
-        target=REQUIRES_ACTION if is_link or word == "pending" else TARGETS.get(word or ""),
+        target=REQUIRES_ACTION if is_link else _TARGETS.get(word or ""),
         refund_fell_through=word in REFUND_FELL_THROUGH,
         next_action=action,
+        failure=failure(found),
         amount=amounts.check,
         total_minor=amounts.total_minor,
         paid_minor=amounts.paid_minor,
