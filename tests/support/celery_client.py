@@ -12,5 +12,14 @@ if TYPE_CHECKING:
 
 def send_task(url: str, namespace: str, intent: Mapping[str, Any]) -> None:
     """`payments.submit` as interface 1 has it; returns when the broker took it."""
+    _send(url, namespace, "payments.submit", {"intent": intent})
+
+
+def send_command_task(url: str, namespace: str, command: Mapping[str, Any]) -> None:
+    """`payments.command` likewise."""
+    _send(url, namespace, "payments.command", {"command": command})
+
+
+def _send(url: str, namespace: str, task: str, arguments: Mapping[str, Any]) -> None:
     with Celery(broker=url) as client:
-        client.send_task("payments.submit", kwargs={"intent": intent}, queue=f"{namespace}payments.tasks")
+        client.send_task(task, kwargs=arguments, queue=f"{namespace}payments.tasks")

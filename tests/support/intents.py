@@ -37,6 +37,47 @@ def card(token: str = "tok_canary3ds", /, **fields: Any) -> dict[str, Any]:
     } | fields
 
 
+def mobile_money(**fields: Any) -> dict[str, Any]:
+    """A payin that asks for a one-time code."""
+    method = {"payin_method_name": "gh_mobile_money_ghs", "payin_method_params": {"account_number": "0551234567"}}
+    return payin() | {"amount_minor": 12000, "currency": "GHS", "method": method} | fields
+
+
+def payid(**fields: Any) -> dict[str, Any]:
+    """A one-time PayID."""
+    return {
+        "intent_id": intent_id("payid"),
+        "amount_minor": 10000,
+        "currency": "AUD",
+        "description": "One order",
+        "customer": CUSTOMER,
+        "method": {"type": "payid"},
+    } | fields
+
+
+def gateway_link(**fields: Any) -> dict[str, Any]:
+    """A hosted checkout."""
+    return {
+        "intent_id": intent_id("link"),
+        "amount_minor": 10000,
+        "currency": "AUD",
+        "description": "One order",
+        "customer": PAYER,
+        "method": {"success_url": "https://shop.example/thanks"},
+    } | fields
+
+
+PAYER = CUSTOMER | {
+    "first_name": "Ada",
+    "last_name": "Lovelace",
+    "phone": "+61400000000",
+    "country_code": "AU",
+    "postal_code": "2000",
+    "city": "Sydney",
+    "address": "1 Sample Street",
+}
+
+
 # Method -> currency, amount, params: a redirect, a QR, bank details, a pay code that comes later.
 METHODS: dict[str, tuple[str, int, dict[str, Any]]] = {
     "ph_bank_maya_php": ("PHP", 50000, {}),

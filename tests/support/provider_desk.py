@@ -65,6 +65,10 @@ class ProviderDesk:
         reply = self._client.post("/settings", json=settings)
         assert reply.status_code == 200, reply.text
 
+    def revoke_tokens(self) -> None:
+        """Let no access token be accepted any more."""
+        assert self._client.post("/tokens/revoke").status_code == 200
+
     def release_webhooks(self, *, backwards: bool = False) -> int:
         """Send the webhooks that were held; returns how many."""
         return int(self._client.post("/webhooks/release", json={"backwards": backwards}).json()["released"])

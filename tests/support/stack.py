@@ -138,6 +138,11 @@ class Stack:
             pipeline.xadd(f"{self.namespace}payments.intents", {"intent": body})
         pipeline.execute()
 
+    def command(self, *commands: Mapping[str, Any]) -> None:
+        """Put commands on the Redis stream."""
+        for each in commands:
+            self.redis.xadd(f"{self.namespace}payments.intents", {"command": json.dumps(each)})
+
     def post_webhook(self, intent_id: str, body: object, *, attempt: int = 1, authorization: str | None = None) -> int:
         """A webhook in the provider's place, correctly signed unless told otherwise; the status of the answer."""
         path = f"/webhooks/hello-clever/default/{intent_id}/{attempt}"

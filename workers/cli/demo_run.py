@@ -132,7 +132,7 @@ class Run:
         deed = progress.take(data)
         if deed in COMMANDS:
             name, fields = COMMANDS[deed]
-            command_id = f"{name}-{data['sequence']}"
+            command_id = f"{data['intent_id']}-{data['sequence']}"
             for _ in range(2):  # idempotent by its id
                 self._ways.command(name, progress.order, command_id=command_id, **fields)
         elif deed is not None:
@@ -145,7 +145,7 @@ class Run:
         if order is self._contested:
             self._ways.send(conflicting(order))
             for name in IMPOSSIBLE:
-                self._ways.command(name, order, command_id=f"impossible-{name}")
+                self._ways.command(name, order, command_id=f"{order.intent_id}-{name}")
 
     def _elapsed_s(self) -> float:
         return time.monotonic() - self._began_s
