@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from orchestrator.payment import CAPTURE, CREATE, Claimed, OperationState, Payment, running
+from orchestrator.payment import CAPTURE, CONFIRM_OTP, CREATE, Claimed, Operation, OperationState, Payment, running
 from orchestrator.sighting import REFUND_FELL_THROUGH, AmountCheck, Sighting, Source, Target
 from orchestrator.statuses import MATRIX, Move, Reason, Review, Stage, Status, stage_of
 
@@ -81,8 +81,15 @@ def abandoned(payment: Payment, *, now_ms: int) -> Payment:
     """Calls whose owner is gone are in doubt: whether they were sent, nobody knows any more."""
     for operation in running(payment.operations.values()):
         if operation.state is OperationState.SENDING:
-            payment = payment.with_operation(replace(operation, state=OperationState.IN_DOUBT, at_ms=now_ms, looks=0))
+            payment = in_doubt(payment, operation, now_ms=now_ms)
     return payment
+
+
+def in_doubt(payment: Payment, operation: Operation, *, now_ms: int) -> Payment:
+    """The payment with this operation in doubt: looked at from now on; a one-time code is not kept for it."""
+    doubtful = replace(operation, state=OperationState.IN_DOUBT, at_ms=now_ms, looks=0)
+    code = None if operation.name == CONFIRM_OTP else payment.otp_code
+    return replace(payment, otp_code=code).with_operation(doubtful)
 
 
 def _proven_sent(payment: Payment, sighting: Sighting, now_ms: int) -> Payment:
@@ -90,8 +97,7 @@ def _proven_sent(payment: Payment, sighting: Sighting, now_ms: int) -> Payment:
     create = payment.create
     if sighting.source is not Source.WEBHOOK or create.state is not OperationState.READY:
         return payment
-    doubtful = replace(create, state=OperationState.IN_DOUBT, at_ms=now_ms, looks=0)
-    return payment.with_operation(doubtful).with_review(Review.UNEXPECTED_OBSERVATION)
+    return in_doubt(payment, create, now_ms=now_ms).with_review(Review.UNEXPECTED_OBSERVATION)
 
 
 def _unusable(payment: Payment, sighting: Sighting, now_ms: int) -> Payment:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from orchestrator.flows import FLOWS
-from orchestrator.observe import Belief, observe
+from orchestrator.observe import Belief, in_doubt, observe
 from orchestrator.payment import CONFIRM_OTP, CREATE, Operation, OperationState, Payment
 from orchestrator.provider_error import parse_error
 from orchestrator.statuses import Status
@@ -77,7 +77,7 @@ def after_reply(
             return _otp_answered(payment, operation, reply, verdict, now_ms=now_ms)
         if operation_name == CREATE and verdict is Verdict.REFUSED:
             return _refused(payment, operation, reply, now_ms=now_ms)
-    return payment.with_operation(replace(operation, state=OperationState.IN_DOUBT, at_ms=now_ms, looks=0))
+    return in_doubt(payment, operation, now_ms=now_ms)
 
 
 def _pause_ms(payment: Payment, operation: Operation, verdict: Verdict, policy: Policy) -> int:
@@ -119,7 +119,6 @@ def _otp_answered(payment: Payment, operation: Operation, reply: Reply, verdict:
         return replace(payment, otp_code=None, next_action={"type": "otp", "refused": said}).with_operation(refused)
     word = reply.body.get("status") if isinstance(reply.body, dict) else None
     if not isinstance(word, str) or word.lower() != "ok":
-        doubtful = replace(operation, state=OperationState.IN_DOUBT, at_ms=now_ms, looks=0)
-        return replace(payment, otp_code=None, look_wanted=0).with_operation(doubtful)
+        return replace(in_doubt(payment, operation, now_ms=now_ms), look_wanted=0)
     done = replace(operation, state=OperationState.DONE, at_ms=now_ms, deadline_ms=None)
     return replace(payment, otp_code=None, next_action={"type": "stk_push"}).with_operation(done)

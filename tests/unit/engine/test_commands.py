@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,7 +11,6 @@ from orchestrator.accept import accept
 from orchestrator.errors import RetryError
 from orchestrator.observation import WebhookSeen, encode_observation
 from orchestrator.payment import CAPTURE, OperationState
-from orchestrator.ports import CallClass
 from orchestrator.refuse import Incoming
 from tests.unit.core.building import as_body, card_body, card_intent, gateway_intent, payid_intent, payin_intent
 from tests.unit.engine.world import (
@@ -27,6 +27,9 @@ from tests.unit.engine.world import (
     World,
     said,
 )
+
+if TYPE_CHECKING:
+    from orchestrator.ports import CallClass
 
 MANUAL = card_intent(method={"token": "tok_a", "return_url": "https://s.example/", "capture": "manual"})
 
