@@ -8,12 +8,13 @@ import time
 
 import pytest
 
-from tests.support.intents import card, payin
+from tests.support.intents import card, gateway_link, payid, payin
 from tests.support.process import wait_for
 
 RECOVERY_S = 15.0
 DEFAULT_LEASE_S = "10"  # the bar is about it
 LATENCY_S = 0.3
+CAPTURE = "/api/v2/cards/capture_payment"
 
 # What becomes of the creates that are on the wire at the moment of the kill.
 FATES = {
@@ -99,6 +100,51 @@ def test_a_worker_that_stood_still_longer_than_its_lease_does_nothing_over_again
 
     stack.succeed_after_a_kill(ids + last)
     assert frozen.is_running
+
+
+@pytest.mark.parametrize("fate", ["hang", "drop_before"])
+def test_a_gateway_link_and_a_payid_on_the_wire_at_the_kill_stay_in_doubt_and_are_never_sent_again(own_stack, fate):
+    stack = own_stack(sandbox={"latency_ms": str(int(LATENCY_S * 1000))})
+    intents = [make() for make in (gateway_link, payid) for _ in range(3)]
+    for intent in intents:
+        stack.desk.fault(fate, external_id=intent["intent_id"])
+    ids = stack.submit(*intents)
+    wait_for(lambda: len(stack.desk.requests(method="POST")) == len(ids), what=stack.tails)
+    stack.workers[0].kill()
+    stack.start_worker()
+
+    stack.wait_status(ids, "in_doubt", within_s=RECOVERY_S)
+
+    made = sorted(stack.desk.counts("create"))
+    assert made == ([] if fate == "drop_before" else sorted(ids))
+    # The customer of a link or a PayID that is there may still pay: the webhook ends the doubt.
+    stack.desk.act_on_all(made, "pay")
+    stack.wait_status(made, "succeeded")
+    stack.judge(made)
+    assert {stack.events.last(each)["status"] for each in set(ids) - set(made)} <= {"in_doubt"}
+    assert len(stack.desk.requests(method="POST")) == len(ids)
+
+
+def test_a_capture_by_command_on_the_wire_at_the_kill_is_made_once(own_stack):
+    stack = own_stack(sandbox={"latency_ms": str(int(LATENCY_S * 1000)), "webhooks": "off"})
+    method = {"token": "tok_canary3ds", "return_url": "https://shop.example/back", "capture": "manual"}
+    ids = stack.submit(*(card(method=method) for _ in range(6)))
+    stack.wait_status(ids, "requires_action")
+    stack.desk.act_on_all(ids, "pay")
+    stack.wait_status(ids, "requires_capture")
+    commands = [
+        {"command": "capture", "merchant": "default", "intent_id": each, "command_id": f"{each}-1"} for each in ids
+    ]
+    stack.command(*commands)
+    wait_for(lambda: stack.desk.requests(path=CAPTURE), what=stack.tails)
+    stack.workers[0].kill()
+    stack.start_worker()
+    stack.command(*commands)
+
+    stack.wait_status(ids, "succeeded", within_s=60)
+
+    stack.judge(ids)
+    assert len(stack.desk.requests(path=CAPTURE)) == len(ids)
 
 
 def stored(stack, ids):

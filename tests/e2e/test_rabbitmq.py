@@ -7,8 +7,8 @@ import signal
 
 import pytest
 
-from tests.support.celery_client import send_task
-from tests.support.intents import card, payin
+from tests.support.celery_client import send_command_task, send_task
+from tests.support.intents import card, gateway_link, mobile_money, payid, payin
 from tests.support.process import wait_for
 from tests.support.subscriber import Subscriber
 
@@ -58,3 +58,40 @@ def test_a_killed_and_a_stopped_worker_lose_and_double_nothing_and_subscribers_g
         lambda: {each: subscriber.first_deliveries(each) for each in ids} == expected,
         what=lambda: f"{len(subscriber.events)} events\n{amqp_stack.tails()}",
     )
+
+
+def test_commands_over_the_queue_and_as_celery_tasks_are_obeyed_or_refused_once(amqp_stack, amqp_broker, refusals):
+    method = {"token": "tok_canary3ds", "return_url": "https://shop.example/back", "capture": "manual"}
+    intents = [card(method=method), mobile_money(), payid(), gateway_link()]
+    manual, mobile, *others = ids = [intent["intent_id"] for intent in intents]
+    for intent in intents:
+        amqp_broker.publish(json.dumps(intent))
+    amqp_stack.wait_status(ids, "requires_action")
+    amqp_stack.desk.act_on_all([manual, *others], "pay")
+    amqp_stack.wait_status([manual], "requires_capture")
+
+    for _ in range(2):
+        amqp_broker.publish(json.dumps(command("capture", manual)), key="intent.command")
+        amqp_broker.publish(json.dumps(command("cancel", manual, number="2")), key="intent.command")
+        send_command_task(amqp_broker.url, amqp_broker.namespace, command("confirm_otp", mobile, code="424242"))
+
+    wait_for(lambda: amqp_stack.desk.counts("confirm_otp")[mobile], what=amqp_stack.tails)
+    amqp_stack.desk.act(mobile, "pay")
+    amqp_stack.wait_status(ids, "succeeded")
+    amqp_stack.judge(ids)
+    assert [letter["code"] for letter in amqp_stack.dead_letters()] == ["already_sent"]
+    wait_for(lambda: refusals.events, what=amqp_stack.tails)
+    (event,) = {event["id"]: event for event in refusals.events}.values()
+    assert (event["type"], event["data"]["command"], event["subject"]) == ("command.refused", "cancel", manual)
+
+
+@pytest.fixture
+def refusals(amqp_broker):
+    subscriber = Subscriber(amqp_broker.url, "refusal.#", namespace=amqp_broker.namespace)
+    yield subscriber
+    subscriber.stop()
+
+
+def command(name, intent_id, number="1", **fields):
+    who = {"merchant": "default", "intent_id": intent_id, "command_id": f"{intent_id}-{number}"}
+    return {"command": name} | who | fields
