@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from orchestrator.flows import FLOWS
+from orchestrator.flows import FLOWS, Notification
 from orchestrator.intent import parse_intent
 from orchestrator.observe import Belief, observe
 from orchestrator.payment import CAPTURE, CREATE, Operation, OperationState, Payment, new_payment
-from orchestrator.sighting import Source
+from orchestrator.sighting import Sighting, Source
+
+if TYPE_CHECKING:
+    from orchestrator.ports import ProviderRequest
 
 NOW_MS = 1_800_000_000_000
 BELIEF = Belief()
@@ -167,6 +170,34 @@ def gateway_body(status: str, **changes: Any) -> dict[str, Any]:
     return {"payment_id": GATEWAY_REFERENCE, "order_id": "ord-4001", "status": status} | changes
 
 
+HOOK = Notification(endpoint_url="https://hooks.example/w/1", authorization="po1.k.s")
+
+
+def create_request_of(payment: Payment) -> ProviderRequest:
+    """The request that creates this payment."""
+    create: Any = FLOWS[payment.flow].create
+    request: ProviderRequest = create(payment, HOOK)
+    return request
+
+
+def all_requests_of(payment: Payment) -> list[ProviderRequest]:
+    """Every request that is made for this payment: create, the other operations, the reads, the scan."""
+    flow = FLOWS[payment.flow]
+    others: list[Any] = [*flow.operations.values(), *flow.reads]
+    scan: Any = flow.scan and flow.scan.request
+    scanned = [scan(payment, NOW_MS, NOW_MS, 1)] if scan else []
+    return [create_request_of(payment), *(build(payment) for build in others), *scanned]
+
+
+def sighting_of(
+    payment: Payment, body: object, source: Source = Source.WEBHOOK, operation: str | None = None
+) -> Sighting:
+    """What the provider said, in the words of the payment's flow."""
+    interpret: Any = FLOWS[payment.flow].interpret
+    sighting: Sighting = interpret(payment, body, source=source, operation=operation, allow_http=False)
+    return sighting
+
+
 def seen(
     payment: Payment,
     body: object,
@@ -177,5 +208,5 @@ def seen(
     now_ms: int = NOW_MS,
 ) -> Payment:
     """The payment after the provider said this."""
-    sighting = FLOWS[payment.flow].interpret(payment, body, source=source, operation=operation, allow_http=False)
+    sighting = sighting_of(payment, body, source, operation)
     return observe(payment, sighting, belief=belief, now_ms=now_ms)

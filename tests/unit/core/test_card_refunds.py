@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.flows import FLOWS
 from orchestrator.sighting import Source
-from tests.unit.core.building import card_body, card_intent, created
+from tests.unit.core.building import card_body, card_intent, created, sighting_of
 
 
 @pytest.mark.parametrize(
@@ -26,7 +25,5 @@ from tests.unit.core.building import card_body, card_intent, created
 def test_d02_a_returned_sum_is_read_in_the_unit_of_its_own_total(amount, total, returned, minor):
     information = {"total_amount": total, "refund_amount": returned, "description": "torn"}
     body = card_body("return_received", amount=amount, total=amount, paid_amount=amount, refund_information=information)
-    sighting = FLOWS["card"].interpret(
-        created(card_intent()), body, source=Source.READ, operation=None, allow_http=False
-    )
+    sighting = sighting_of(created(card_intent()), body, Source.READ)
     assert sighting.refunded_minor == minor

@@ -7,7 +7,6 @@ from decimal import Decimal
 import pytest
 
 from orchestrator.errors import RefusedError
-from orchestrator.flows import FLOWS, Notification
 from orchestrator.intent import parse_intent
 from orchestrator.observe import Belief
 from orchestrator.payment import public_view
@@ -18,6 +17,7 @@ from tests.unit.core.building import (
     GATEWAY_REFERENCE,
     LINK,
     accepted,
+    create_request_of,
     created,
     gateway_body,
     gateway_intent,
@@ -25,7 +25,6 @@ from tests.unit.core.building import (
     seen,
 )
 
-HOOK = Notification(endpoint_url="https://hooks.example/w/1", authorization="po1.k.s")
 BLIND = Belief(has_read=False)
 ITEM = {
     "id": "1",
@@ -39,7 +38,7 @@ ITEM = {
 
 
 def request_of(**changes):
-    return FLOWS["gateway_link"].create(accepted(gateway_intent(**changes)), HOOK)
+    return create_request_of(accepted(gateway_intent(**changes)))
 
 
 def method(**changes):

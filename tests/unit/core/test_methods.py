@@ -11,7 +11,7 @@ import pytest
 from config.settings import load_settings
 from orchestrator.adapters.provider_json import write_json
 from orchestrator.errors import RefusedError
-from orchestrator.flows import FLOWS, Notification
+from orchestrator.flows import FLOWS
 from orchestrator.flows.methods import PAYIN_METHODS, PayinMethod
 from orchestrator.intent import parse_intent
 from orchestrator.money import EXPONENTS
@@ -19,11 +19,10 @@ from orchestrator.payment import public_view
 from orchestrator.rules import IntakeRules, check_rules
 from orchestrator.sighting import Source
 from orchestrator.statuses import Reason, Status
-from tests.unit.core.building import NOW_MS, accepted, created, payin_body, payin_intent, seen
+from tests.unit.core.building import NOW_MS, accepted, create_request_of, created, payin_body, payin_intent, seen
 from tests.unit.core.test_rules import EXAMPLES
 from workers.bootstrap import rules_of
 
-HOOK = Notification(endpoint_url="https://hooks.example/w/1", authorization="po1.k.s")
 NOW = datetime.fromtimestamp(NOW_MS / 1000, tz=UTC)
 # Method -> the page's amount in major units, the currency's exponent, the amount as it is written on the wire.
 AMOUNTS: dict[str, tuple[int, int, str]] = {
@@ -66,7 +65,7 @@ def rules(**changes) -> IntakeRules:
 
 
 def body_of(intent) -> dict[str, object]:
-    body = FLOWS["payin"].create(accepted(intent), HOOK).body
+    body = create_request_of(accepted(intent)).body
     assert body is not None
     return dict(body)
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from orchestrator.errors import RefusedError
-from orchestrator.flows import FLOWS, Notification
+from orchestrator.flows import FLOWS
 from orchestrator.flows.payid import is_email_supported
 from orchestrator.flows.provider_object import refunded_in
 from orchestrator.intent import parse_intent
@@ -20,14 +20,16 @@ from orchestrator.statuses import Reason, Review, Status
 from tests.unit.core.building import (
     NOW_MS,
     accepted,
+    all_requests_of,
+    create_request_of,
     created,
     payid_body,
     payid_intent,
     payin_body,
     seen,
+    sighting_of,
 )
 
-HOOK = Notification(endpoint_url="https://hooks.example/w/1", authorization="po1.k.s")
 RULES = IntakeRules(merchants=frozenset({"default"}), flows=frozenset(FLOWS))
 NOW = datetime.fromtimestamp(NOW_MS / 1000, tz=UTC)
 # The whole auto example of the page: samples of single fields put side by side, no captured reply.
@@ -57,7 +59,7 @@ PAGE_EXAMPLE = {
 
 
 def request_of(**changes):
-    return FLOWS["payid"].create(accepted(payid_intent(**changes)), HOOK)
+    return create_request_of(accepted(payid_intent(**changes)))
 
 
 def body_of(request) -> dict[str, object]:
@@ -92,7 +94,7 @@ def test_d06_a_payid_is_asked_for_in_major_units_with_its_id_and_webhook():
     }
 
 
-def test_t28_the_names_of_this_page_are_not_those_of_the_others():
+def test_the_names_of_this_page_are_not_those_of_the_others():
     body = request_of().body
     assert not {"webhook_notification", "currency", "email", "prefix_static_payid", "expired_at"} & set(body)
 
@@ -118,7 +120,7 @@ def test_t06_gst_is_asked_for_on_the_amount_without_it():
 
 
 def test_reads_of_a_payid_name_it_by_its_number():
-    paths = [read(created(payid_intent())) for read in FLOWS["payid"].reads]
+    paths = all_requests_of(created(payid_intent()))[1:]
     assert [(each.method, each.path, each.query) for each in paths] == [
         ("GET", "/v1/payment_requests/status", (("id", "123456"),)),
         ("GET", "/v2/payins/detail", (("uuid", "123456"),)),
@@ -199,7 +201,7 @@ def test_d11_a_fallback_mailbox_takes_the_place_of_all_where_one_does_not_pass()
     assert payid_emails(parse_intent(payid_intent(method=method)), rules=rules) == ["desk@shop.com"]
     assert payid_emails(parse_intent(payid_intent()), rules=rules) == ["ada@example.com"]
     payment = new_payment(parse_intent(payid_intent(method=method)), emails=["desk@shop.com"], now_ms=NOW_MS)
-    assert body_of(FLOWS["payid"].create(payment, HOOK))["emails"] == "desk@shop.com"
+    assert body_of(create_request_of(payment))["emails"] == "desk@shop.com"
 
 
 def test_d11_a_line_break_behind_an_email_never_gets_so_far():
@@ -460,6 +462,4 @@ def test_a_refund_that_is_only_asked_for_has_returned_nothing():
 def test_an_amount_of_another_payment_is_no_success():
     after = seen(made(), payid_body("received", amount="10.0", total="10.0"), Source.READ)
     assert (after.status, after.review) == (Status.PROCESSING, ("amount_mismatch",))
-    assert FLOWS["payid"].interpret(
-        made(), payid_body("received"), source=Source.READ, operation=None, allow_http=False
-    ).amount is AmountCheck.OK  # fmt: skip
+    assert sighting_of(made(), payid_body("received"), Source.READ).amount is AmountCheck.OK
