@@ -28,7 +28,7 @@ payorch runs on this machine until Ctrl-C. Its provider is the sandbox: no money
 
   web      {web}  webhooks, /v1/payments, /readyz, /metrics
   worker   {worker}  /readyz, /metrics
-  sandbox  {sandbox}  the provider's stand-in; /_sandbox/… plays its customers, without authentication
+  sandbox  {sandbox}/_sandbox/  open it in a browser to play the customers, the bank and the provider
   state    {redis}
   broker   {broker}{namespace}
   logs     {directory}/*.log
@@ -37,7 +37,7 @@ In a second terminal, in the same environment:
   . {env}                     the settings and secrets of this run
   payorch watch                                    show events as they come
   payorch submit {example}
-  payorch get ord-1001
+  payorch get ord-1001 --show-action               with the address to open as the customer
   curl -s {sandbox}/_sandbox/payments              what the provider has; take its uuid
   curl -s -X POST {sandbox}/_sandbox/payments/UUID/pay        or decline, expire, …: docs/sandbox.md
 """

@@ -74,6 +74,8 @@ class StackSettings:
             "PAYORCH_WEBHOOK_BASE_URL": self.web_url,
             "PAYORCH_WEBHOOK_SECRETS": self.webhook_secret,
             "PAYORCH_READ_TOKENS": self.read_token,
+            # The customer's addresses lead to the sandbox's page, which is on this machine.
+            "PAYORCH_ALLOW_HTTP_ACTIONS": "true",
             **_starting_with("PAYORCH_"),
         }
 
@@ -84,7 +86,12 @@ class StackSettings:
         """
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         path = os.pathsep.join(filter(None, (str(ROOT), inherited.get("PYTHONPATH", ""))))
-        sandbox = {"SANDBOX_APP_ID": APP_ID, "SANDBOX_SECRET_KEY": self.secret_key, **_starting_with("SANDBOX_")}
+        sandbox = {
+            "SANDBOX_APP_ID": APP_ID,
+            "SANDBOX_SECRET_KEY": self.secret_key,
+            "SANDBOX_PUBLIC_URL": self.sandbox_url,
+            **_starting_with("SANDBOX_"),
+        }
         return {**inherited, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **self.payorch(), **sandbox, **more}
 
     def shown(self) -> dict[str, str]:
