@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, SecretStr, StringConstraints, model_validator
 
-from config.values import CommaList, CommaSeparated, ProviderUrl
+from config.values import CommaList, CommaSeparated, HeaderName, ProviderUrl, UrlPath
 
 ReadPath = Literal["payin_detail", "card_payment", "payid_status"]
 AmountUnit = Literal["minor", "major"]
@@ -31,6 +31,33 @@ class ProviderFields(BaseModel):
     provider_secret_key: SecretStr = Field(min_length=1, description="Secret key of merchant `default`.")
     provider_ca_file: str | None = Field(
         default=None, description="A file of certificates to trust instead of the usual ones."
+    )
+    provider_path_card_capture: UrlPath = Field(
+        default="/api/v2/cards/capture_payment", description="Path of the card capture."
+    )
+    provider_path_payid_status: UrlPath = Field(
+        default="/api/v1/payment_requests/status", description="Path of the PayID read."
+    )
+    provider_path_access_token: UrlPath = Field(
+        default="/api/v1/payment_gateways/access_token", description="Path of the gateway's token call."
+    )
+    provider_access_token_method: Literal["GET", "POST"] = Field(default="GET", description="Method of the token call.")
+    provider_access_token_header: HeaderName = Field(
+        default="access-token", description="Header which carries the token."
+    )
+    provider_reads_payin: Reads = Field(default=("payin_detail",), description="Reads that answer a payin, in order.")
+    provider_reads_card: Reads = Field(
+        default=("payin_detail", "card_payment"), description="Reads that answer a card payment, in order."
+    )
+    provider_reads_payid: Reads = Field(
+        default=("payid_status", "payin_detail"), description="Reads that answer a PayID, in order."
+    )
+    provider_reads_gateway_link: Reads = Field(
+        default=(), description="Reads that answer a gateway link, in order; none until confirmed."
+    )
+    provider_not_found_http: Annotated[tuple[HttpStatus, ...], *CommaSeparated] = Field(
+        default=(400, 404, 405, 422),
+        description="Answers of a read that mean an unknown id; never a proof of failure.",
     )
     provider_access_token_margin_s: Seconds = Field(
         default=60, description="A gateway token is renewed so long before it ends."
@@ -84,6 +111,23 @@ class PaymentFields(BaseModel):
         default=False,
         description="Whether a `next_action` may hold an `http://` address; for a sandbox only.",
     )
+    card_capture_mode: Literal["auto", "manual"] = Field(
+        default="auto", description="What an intent that does not say `capture` means; `auto`: we send the capture."
+    )
+    card_request_amount_unit: AmountUnit = Field(
+        default="minor", description="Unit of card requests; confirm it before going live (contract D-02)."
+    )
+    card_response_amount_unit: Literal["auto", "minor", "major"] = Field(
+        default="auto", description="Unit of card answers (contract D-02)."
+    )
+    card_waiting_with_3ds: Literal["requires_action", "processing"] = Field(
+        default="requires_action", description="What `waiting` with a 3DS address in the reply to a create means."
+    )
+    card_authorisation_alert_s: Seconds = Field(
+        default=432_000, description="An authorisation not captured for so long gets review `authorisation_aged`."
+    )
+    gst_default: bool = Field(default=False, description="`gst` of an intent in AUD that does not say.")
+    gateway_currency: CurrencyCode = Field(default="AUD", description="The one currency of gateway links.")
     gateway_link_ttl_s: Seconds = Field(
         default=86_400, description="A gateway link without a deadline expires here after so long; late money is taken."
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel", "redis+cluster")
 BROKER_SCHEMES = ("amqp", "amqps", "redis", "rediss", "sentinel")
 PLAIN_REDIS_SCHEMES = ("redis", "rediss")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 _NAMESPACE = re.compile(r"[A-Za-z0-9._-]{0,32}")
 
 
@@ -78,6 +79,18 @@ def _namespace(value: str) -> str:
     return value
 
 
+def _path(value: str) -> str:
+    if not value.startswith("/") or value.endswith("/") or any(character in value for character in "?# "):
+        raise ValueError("must be a path such as /api/v2/cards/capture_payment")
+    return value
+
+
+def _header_name(value: str) -> str:
+    if not _HEADER_NAME.fullmatch(value):
+        raise ValueError("must be the name of an HTTP header")
+    return value
+
+
 def _split(value: Any) -> Any:  # the environment brings text, a caller in Python brings tuples
     if not isinstance(value, str):
         return value
@@ -99,6 +112,8 @@ RedisUrl = Annotated[str, _check(_redis_url)]
 BrokerUrl = Annotated[str, _check(_broker_url)]
 HttpUrl = Annotated[str, _check(_http_url)]
 ProviderUrl = Annotated[str, _check(_provider_url)]
+UrlPath = Annotated[str, _check(_path)]
+HeaderName = Annotated[str, _check(_header_name)]
 Namespace = Annotated[str, _check(_namespace)]
 Secret = Annotated[SecretStr, Field(min_length=1)]
 

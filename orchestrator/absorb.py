@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from orchestrator.commands import obey, parse_command
 from orchestrator.errors import RefusedError
-from orchestrator.flows import FLOWS
+from orchestrator.flows import FLOWS, reads_of
 from orchestrator.message import parse_message
 from orchestrator.observation import CommandSeen, ReplySeen, WebhookSeen, decode_observation
 from orchestrator.observe import Belief, observe
@@ -59,7 +59,7 @@ def belief_of(payment: Payment, policy: Policy) -> Belief:
     """How far the provider's word is taken for this payment's flow."""
     return Belief(
         confirm_by_read=policy.confirm_success_by_read,
-        has_read=bool(FLOWS[payment.flow].reads),
+        has_read=bool(reads_of(payment.flow, policy.dialect)),
         waiting_is_success=policy.waiting_is_success,
     )
 
@@ -69,7 +69,12 @@ def interpreted(
 ) -> Sighting:
     """The provider's body in the words of the payment's flow."""
     return FLOWS[payment.flow].interpret(
-        payment, body, source=source, operation=operation, allow_http=policy.allow_http_actions
+        payment,
+        body,
+        source=source,
+        operation=operation,
+        allow_http=policy.allow_http_actions,
+        dialect=policy.dialect,
     )
 
 

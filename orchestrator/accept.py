@@ -52,6 +52,7 @@ async def _stored(intent: PaymentIntent, print_: str, *, engine: Engine, claim: 
             intent,
             credentials=credentials_for(intent, rules=engine.rules),
             emails=payid_emails(intent, rules=engine.rules),
+            dialect=engine.policy.dialect,
             now_ms=now_ms,
         )
         event = status_event(

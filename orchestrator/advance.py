@@ -107,8 +107,9 @@ async def _send(held: Held, name: str, engine: Engine) -> Held | None:
 def _request(payment: Payment, name: str, engine: Engine) -> ProviderRequest:
     flow = FLOWS[payment.flow]
     if name == CREATE:
-        return flow.create(payment, engine.webhooks.notification(payment.key, payment.create.attempt))
-    return flow.operations[name](payment)
+        notification = engine.webhooks.notification(payment.key, payment.create.attempt)
+        return flow.create(payment, notification, engine.policy.dialect)
+    return flow.operations[name](payment, engine.policy.dialect)
 
 
 async def _replied(held: Held, name: str, reply: Reply, engine: Engine) -> Held | None:

@@ -127,7 +127,7 @@ class CardMethod(BaseModel):
     type: Literal["card"] = "card"
     token: Annotated[str, StringConstraints(pattern=r"^tok_[A-Za-z0-9_-]+$", max_length=255)]
     return_url: Url
-    capture: Literal["automatic", "manual"] = "automatic"
+    capture: Literal["automatic", "manual"] | None = None  # None: as configured
 
 
 class PayinMethodTerms(BaseModel):
@@ -137,7 +137,7 @@ class PayinMethodTerms(BaseModel):
     type: Literal["payin"] = "payin"
     payin_method_name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$", max_length=64)]
     payin_method_params: Annotated[dict[str, Any], AfterValidator(_exact)] = Field(default_factory=dict)
-    gst: bool = False
+    gst: bool | None = None  # None: as configured
 
 
 class Item(BaseModel):
@@ -168,7 +168,7 @@ class PayidMethod(BaseModel):
 
     model_config = _STRICT
     type: Literal["payid"] = "payid"
-    gst: bool = False
+    gst: bool | None = None  # None: as configured
     emails: Annotated[list[Email], Field(min_length=1, max_length=20)] | None = None
 
 

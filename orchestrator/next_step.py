@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from orchestrator.flows import FLOWS
+from orchestrator.flows import FLOWS, reads_of
 from orchestrator.flows.payin import pay_code_is_late
 from orchestrator.payment import CAPTURE, CONFIRM_OTP, CREATE, Operation, OperationState, Payment
 from orchestrator.policy import DAILY_STATES, Policy, Schedule, spread_ms
@@ -157,6 +157,8 @@ def _overdue_at(payment: Payment, policy: Policy) -> list[tuple[Review, int]]:
         due.append((Review.STALE, payment.expires_at_ms + policy.tail_ms))
     elif payment.status is Status.REQUIRES_ACTION and stale is not None:
         due.append((Review.STALE, payment.since_ms + stale))
+    if payment.status is Status.REQUIRES_CAPTURE:
+        due.append((Review.AUTHORISATION_AGED, payment.since_ms + policy.authorisation_aged_ms))
     if payment.reason is Reason.AWAITING_PAY_CODE and not pay_code_is_late(payment):
         due.append((Review.PAY_CODE_OVERDUE, payment.since_ms + policy.pay_code_overdue_ms))
     return due
@@ -164,15 +166,15 @@ def _overdue_at(payment: Payment, policy: Policy) -> list[tuple[Review, int]]:
 
 def _look(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
     """The poll schedule: a payment that is not finished is always due at some time (I2, I6)."""
-    can_ask = payment.reference is not None and bool(FLOWS[payment.flow].reads)
+    can_ask = payment.reference is not None and bool(reads_of(payment.flow, policy.dialect))
     due = _next_look(payment, policy) if policy.polling and can_ask else None
     reviews = [at for review, at in _overdue_at(payment, policy) if review not in payment.review]
     if due is not None and due <= now_ms:
         return Read(call_class=CallClass.LOOK)
-    times = [at for at in (due, *reviews) if at is not None]
-    if times:
-        return Wait(due_at_ms=min(times))
-    return None if payment.status in FINAL else Wait(due_at_ms=now_ms + policy.daily.then_s * 1000)
+    if payment.status in FINAL:
+        return Wait(due_at_ms=due) if due is not None else None
+    daily = now_ms + policy.daily.then_s * 1000
+    return Wait(due_at_ms=min(at for at in (due or daily, *reviews)))
 
 
 def _next_look(payment: Payment, policy: Policy) -> int | None:

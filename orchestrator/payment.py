@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.dialect import DIALECT, Dialect
 from orchestrator.money import with_gst
 from orchestrator.statuses import Reason, Review, Status
 
@@ -123,13 +124,23 @@ class Payment:
 
 
 def new_payment(
-    intent: PaymentIntent, *, credentials: str | None = None, emails: Sequence[str] = (), now_ms: int
+    intent: PaymentIntent,
+    *,
+    credentials: str | None = None,
+    emails: Sequence[str] = (),
+    dialect: Dialect = DIALECT,
+    now_ms: int,
 ) -> Payment:
     """The payment of a freshly accepted intent: stored, nothing sent; `emails` are those a PayID is sent to."""
     terms = intent.model_dump(mode="json", exclude={"intent_id", "merchant", "amount_minor", "currency", "expires_at"})
     if emails:
         terms["method"]["emails"] = list(emails)
-    gst = bool(terms["method"].get("gst"))
+    method = terms["method"]
+    if "gst" in method:
+        method["gst"] = dialect.gst_default and intent.currency == "AUD" if method["gst"] is None else method["gst"]
+    if "capture" in method:
+        method["capture"] = method["capture"] or ("automatic" if dialect.card_captures_itself else "manual")
+    gst = bool(method.get("gst"))
     amount = intent.amount_minor
     return Payment(
         key=intent.key,

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from orchestrator.dialect import DIALECT, Dialect
 from orchestrator.statuses import Reason, Status
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Policy:
     tail_ms: int = 2 * DAY_S * 1000  # how long after its deadline an expired payment is still looked at
     confirm_success_by_read: bool = True
     waiting_is_success: bool = False
+    dialect: Dialect = DIALECT
+    authorisation_aged_ms: int = 5 * DAY_S * 1000  # an authorisation not captured for so long gets a review
     allow_http_actions: bool = False  # http URLs in next_action, for sandboxes only
     source_prefix: str = "/payorch"
 

@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from orchestrator.flows.common import BuildRequest as ReadPath
     from orchestrator.payment import Payment
-    from orchestrator.ports import ProviderRequest
-
-    ReadPath = Callable[[Payment], ProviderRequest]
 
 REST_MS = 3_600_000
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.absorb import belief_of, interpreted
-from orchestrator.flows import FLOWS
+from orchestrator.flows import FLOWS, reads_of
 from orchestrator.flows.provider_object import status_word, text, time_ms, unwrap
 from orchestrator.limits import heed, permit
 from orchestrator.observe import observe
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from orchestrator.engine import Engine
     from orchestrator.ports import Reply
 
-NOT_KNOWN = frozenset({400, 404, 405, 422})  # the path does not know the id; never a proof of anything
 RETRY_AFTER_DEFAULT_S = 5
 
 
@@ -45,12 +44,12 @@ class Reading:
 
 async def read_payment(payment: Payment, call_class: CallClass, *, engine: Engine) -> Reading:
     """Ask the paths of the flow's list in order until one knows the payment."""
-    reads = FLOWS[payment.flow].reads
+    reads = reads_of(payment.flow, engine.policy.dialect)
     for read in engine.read_paths.worth_asking(payment, reads, now_ms=engine.clock.now_ms()):
         wait_ms = await permit(payment.key.merchant, call_class, engine=engine)
         if wait_ms:
             return Reading(engine=engine, source=Source.READ, wait_ms=wait_ms)
-        request = read(payment)
+        request = read(payment, engine.policy.dialect)
         reply = await engine.provider.call(request)
         await heed(reply, request, payment.key, engine=engine)
         wait_ms = told_to_wait_ms(reply, engine)
@@ -59,7 +58,7 @@ async def read_payment(payment: Payment, call_class: CallClass, *, engine: Engin
         if _knows(payment, reply, engine):
             engine.read_paths.knew(payment, read)
             return Reading(engine=engine, source=Source.READ, bodies=(reply.body,))
-        if reply.http_status not in NOT_KNOWN and verdict_of(reply) is not Verdict.ANSWERED:
+        if reply.http_status not in engine.policy.dialect.not_found_http and verdict_of(reply) is not Verdict.ANSWERED:
             break
         engine.read_paths.did_not_know(payment, read, now_ms=engine.clock.now_ms())
     return Reading(engine=engine, source=Source.READ)

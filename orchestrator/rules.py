@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from orchestrator.intent import PaymentIntent
 
 CREDENTIALS_SEPARATOR = ":"
-AUD_ONLY = frozenset({"payid", "gateway_link"})
 EXPIRY_AHEAD_MIN = {"payin": timedelta(minutes=20), "payid": timedelta(minutes=20)}
 
 
@@ -34,6 +33,7 @@ class IntakeRules:
     payin_methods: Mapping[str, PayinMethod] = dataclasses.field(default_factory=lambda: PAYIN_METHODS)
     whole_unit_currencies: frozenset[str] = frozenset({"VND", "JPY", "XAF", "XOF", "KRW", "IDR"})
     check_method_params: bool = True
+    gateway_currency: str = "AUD"
     payid_lower_case_emails: bool = False
     payid_fallback_email: str | None = None
 
@@ -55,8 +55,9 @@ def check_rules(intent: PaymentIntent, *, rules: IntakeRules, now: datetime) -> 
         raise RefusedError("unknown_merchant", f"merchant {intent.merchant!r} is not configured.", field="merchant")
     if intent.flow not in rules.flows:
         raise RefusedError("unsupported_flow", f"The flow {intent.flow} is not available here.", field="method.type")
-    if intent.flow in AUD_ONLY and intent.currency != "AUD":
-        raise RefusedError("currency_not_supported", f"{intent.flow} takes AUD only.", field="currency")
+    only = {"payid": "AUD", "gateway_link": rules.gateway_currency}.get(intent.flow, intent.currency)
+    if intent.currency != only:
+        raise RefusedError("currency_not_supported", f"{intent.flow} takes {only} only.", field="currency")
     _check_expiry(intent, now)
     _check_whole_units(intent, rules)
     if isinstance(intent.method, PayinMethodTerms):

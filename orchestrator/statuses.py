@@ -44,6 +44,7 @@ class Review(StrEnum):
     AMBIGUOUS_WAITING_3DS = "ambiguous_waiting_3ds"
     AMOUNT_MISMATCH = "amount_mismatch"
     CURRENCY_MISMATCH = "currency_mismatch"
+    AUTHORISATION_AGED = "authorisation_aged"
     DUPLICATE_EXTERNAL_ID = "duplicate_external_id"
     FOREIGN_REFERENCE = "foreign_reference"
     IN_DOUBT_AGED = "in_doubt_aged"

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from config.logging import configure_logging
 from config.merchants import load_merchants
 from config.settings import Settings, SettingsError, load_settings
+from orchestrator.adapters.access_tokens import TokenCall
 from orchestrator.adapters.hello_clever import CallTimeouts, Credentials, HelloClever
 from orchestrator.adapters.redis_connection import connect
 from orchestrator.adapters.redis_limiter import RedisLimiter
 from orchestrator.adapters.redis_store import RedisStore
 from orchestrator.adapters.system_clock import SystemClock
+from orchestrator.dialect import Dialect
 from orchestrator.engine import Engine
 from orchestrator.flows import FLOWS
 from orchestrator.flows.methods import PAYIN_METHODS, PayinMethod
@@ -99,7 +101,12 @@ def open_provider(settings: Settings, *, clock: SystemClock) -> HelloClever:
             total_s=settings.call_timeout_total_s,
         ),
         max_connections=settings.concurrency,
-        token_margin_s=settings.provider_access_token_margin_s,
+        token_call=TokenCall(
+            path=_path(settings.provider_path_access_token),
+            method=settings.provider_access_token_method,
+            header=settings.provider_access_token_header,
+            margin_s=settings.provider_access_token_margin_s,
+        ),
         body_cap_bytes=settings.provider_body_cap_bytes,
         extra_ca_file=Path(settings.provider_ca_file) if settings.provider_ca_file else None,
         plain_http=settings.provider_base_url.startswith("http://"),
@@ -136,7 +143,25 @@ def policy_of(settings: Settings) -> Policy:
         unauthorised_pause_ms=_ms(settings.unauthorised_pause_s),
         confirm_success_by_read=settings.confirm_success_by_read,
         waiting_is_success=settings.waiting_is_success,
+        dialect=dialect_of(settings),
+        authorisation_aged_ms=_ms(settings.card_authorisation_alert_s),
         allow_http_actions=settings.allow_http_actions,
+    )
+
+
+def dialect_of(settings: Settings) -> Dialect:
+    """How the provider is spoken to where its pages leave it open."""
+    return Dialect(
+        card_capture_path=_path(settings.provider_path_card_capture),
+        payid_status_path=_path(settings.provider_path_payid_status),
+        reads={flow: getattr(settings, f"provider_reads_{flow}") for flow in FLOWS},
+        not_found_http=frozenset(settings.provider_not_found_http),
+        card_request_unit=settings.card_request_amount_unit,
+        card_response_unit=settings.card_response_amount_unit,
+        card_waiting_with_3ds=settings.card_waiting_with_3ds,
+        card_captures_itself=settings.card_capture_mode == "auto",
+        gst_default=settings.gst_default,
+        gateway_currency=settings.gateway_currency,
     )
 
 
@@ -149,6 +174,7 @@ def rules_of(settings: Settings) -> IntakeRules:
         flows=frozenset(FLOWS),
         payin_methods=PAYIN_METHODS | {name: PayinMethod(name=name, currency=currency) for name, _, currency in extra},
         whole_unit_currencies=frozenset(settings.whole_unit_currencies),
+        gateway_currency=settings.gateway_currency,
         payid_lower_case_emails=settings.payid_lower_case_emails,
         payid_fallback_email=settings.payid_fallback_email,
     )
@@ -158,6 +184,11 @@ def webhook_auth_of(settings: Settings) -> WebhookAuth:
     """Signs the webhooks' addresses with the first secret, verifies with all."""
     secrets = tuple(secret.get_secret_value() for secret in settings.webhook_secrets)
     return WebhookAuth(settings.webhook_base_url, secrets)
+
+
+def _path(configured: str) -> str:
+    """A path as requests name it: without the `/api` that the adapter puts before each."""
+    return configured.removeprefix("/api")
 
 
 def _pair(app_id: str, secret_key: SecretStr) -> Credentials:

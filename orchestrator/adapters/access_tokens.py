@@ -17,9 +17,18 @@ if TYPE_CHECKING:
 
     Permit = Callable[[], Awaitable[int]]
 
-PATH = "/v1/payment_gateways/access_token"
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
 LIFETIME_S = 3600  # where the provider names none, and at most
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TokenCall:
+    """How a token is fetched and sent; only a fuller copy of the page says so (contract 4.2, 4.3)."""
+
+    path: str = "/v1/payment_gateways/access_token"
+    method: str = "GET"
+    header: str = "access-token"
+    margin_s: float = 60.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,10 +40,10 @@ class _Token:
 class AccessTokens:
     """Memory of one process; belongs to one event loop. `fetch` makes the token call (T-03: by GET)."""
 
-    def __init__(self, *, clock: Clock, fetch: Callable[[ProviderRequest], Awaitable[Reply]], margin_s: float) -> None:
+    def __init__(self, *, clock: Clock, fetch: Callable[[ProviderRequest], Awaitable[Reply]], call: TokenCall) -> None:
         self._clock = clock
         self._fetch = fetch
-        self._margin_s = margin_s
+        self._call = call
         self._tokens: dict[str, _Token] = {}
         self._fetching: dict[str, asyncio.Task[Reply | None]] = {}
 
@@ -66,7 +75,9 @@ class AccessTokens:
             return Reply(sent=False, error="no_permit", retry_after_s=math.ceil(wait_ms / 1000))
         # Taken before the request: the provider's clock starts when it answers, never earlier.
         asked_s = self._clock.monotonic_s()
-        reply = await self._fetch(ProviderRequest(operation="token", credentials=credentials, method="GET", path=PATH))
+        reply = await self._fetch(
+            ProviderRequest(operation="token", credentials=credentials, method=self._call.method, path=self._call.path)
+        )
         is_answered = reply.http_status is not None and reply.http_status // 100 == 2
         body = reply.body if is_answered and isinstance(reply.body, dict) else {}
         value = body.get("access_token")
@@ -80,4 +91,4 @@ class AccessTokens:
         if isinstance(expires_in, int) and not isinstance(expires_in, bool) and expires_in > 0:
             lifetime_s = min(expires_in, LIFETIME_S)
         # A token that lives no longer than the margin is still good for the call it was fetched for.
-        return max(lifetime_s - self._margin_s, lifetime_s / 2)
+        return max(lifetime_s - self._call.margin_s, lifetime_s / 2)

@@ -16,7 +16,7 @@ import certifi
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from orchestrator.adapters.access_tokens import AccessTokens
+from orchestrator.adapters.access_tokens import AccessTokens, TokenCall
 from orchestrator.adapters.provider_json import write_json
 from orchestrator.adapters.provider_reply import describe, read_reply
 from orchestrator.adapters.wire_witness import WireWitness, WitnessedConnector, current_witness
@@ -77,7 +77,7 @@ class HelloClever:
         body_cap_bytes: int = 1024 * 1024,
         extra_ca_file: Path | None = None,
         plain_http: bool = False,
-        token_margin_s: float = 60.0,
+        token_call: TokenCall | None = None,
     ) -> None:
         """Raises ValueError where the address is no https address (http: loopback or `plain_http` only)."""
         self._api_url = _api_url(base_url, plain_http=plain_http)
@@ -88,7 +88,8 @@ class HelloClever:
         self._tls = _tls_context(extra_ca_file)
         self._max_connections = max_connections
         self._keep_alive_s = keep_alive_s
-        self._tokens = AccessTokens(clock=clock, fetch=self.call, margin_s=token_margin_s)
+        self._token_call = token_call or TokenCall()
+        self._tokens = AccessTokens(clock=clock, fetch=self.call, call=self._token_call)
         self._client = self._build_client()
 
     async def prepare(self, request: ProviderRequest, *, permit: Callable[[], Awaitable[int]]) -> Reply | None:
@@ -140,7 +141,7 @@ class HelloClever:
         keys = self._credentials[request.credentials]
         headers = {"app-id": keys.app_id, "secret-key": keys.secret_key}
         if access_token is not None:
-            headers = {"access-token": access_token}
+            headers = {self._token_call.header: access_token}
         content = None
         if request.body is not None:
             content = write_json(request.body)

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from orchestrator.dialect import DIALECT, Dialect
 from orchestrator.flows import payin
 from orchestrator.flows.common import Flow, Notification, Scan, terms_of
 from orchestrator.flows.provider_object import (
     Amounts,
     amounts_in,
     card_reader,
-    failure,
+    described,
     next_action,
     refunded_in,
     status_word,
     text,
     unwrap,
 )
-from orchestrator.money import AmountError
+from orchestrator.money import AmountError, to_major
 from orchestrator.payment import CAPTURE, CREATE, Payment, bare_reference
 from orchestrator.ports import ProviderRequest
-from orchestrator.sighting import REFUND_FELL_THROUGH, REQUIRES_ACTION, TARGETS, Sighting, Source, Target
+from orchestrator.sighting import REQUIRES_ACTION, Sighting, Source, Target
 from orchestrator.statuses import Reason, Review, Stage, Status
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 _CAPTURING = Target(column=Stage.AUTHORISED, status=Status.PROCESSING, reason=Reason.CAPTURING)
 
 
-def create_request(payment: Payment, notification: Notification) -> ProviderRequest:
+def create_request(payment: Payment, notification: Notification, dialect: Dialect = DIALECT) -> ProviderRequest:
     """`POST /v2/cards/create_payment`: the amount is an integer of minor units (D-02, T-04)."""
     method = terms_of(payment)
     return ProviderRequest(
@@ -40,7 +42,7 @@ def create_request(payment: Payment, notification: Notification) -> ProviderRequ
         method="POST",
         path="/v2/cards/create_payment",
         body={
-            "amount": payment.amount_minor,
+            "amount": _asked(payment, dialect),
             "currency": payment.currency,
             "token": {"id": method["token"], "type": "card"},
             "external_id": payment.key.intent_id,
@@ -50,18 +52,18 @@ def create_request(payment: Payment, notification: Notification) -> ProviderRequ
     )
 
 
-def capture_request(payment: Payment) -> ProviderRequest:
+def capture_request(payment: Payment, dialect: Dialect = DIALECT) -> ProviderRequest:
     """`POST /v2/cards/capture_payment`: full only, once only, from authorised only (T-37)."""
     return ProviderRequest(
         operation=CAPTURE,
         credentials=payment.credentials,
         method="POST",
-        path="/v2/cards/capture_payment",
+        path=dialect.card_capture_path,
         body={"uuid": bare_reference(payment.reference)},
     )
 
 
-def card_read_request(payment: Payment) -> ProviderRequest:
+def card_read_request(payment: Payment, _: Dialect = DIALECT) -> ProviderRequest:
     """`GET /v2/cards/payments/<uuid>`."""
     return ProviderRequest(
         operation="read",
@@ -84,35 +86,41 @@ def list_request(payment: Payment, from_ms: int, to_ms: int, page: int) -> Provi
 
 
 def interpret(
-    payment: Payment, body: object, *, source: Source, operation: str | None = None, allow_http: bool = False
+    payment: Payment,
+    body: object,
+    *,
+    source: Source,
+    operation: str | None = None,
+    allow_http: bool = False,
+    dialect: Dialect = DIALECT,
 ) -> Sighting:
     """A card object as a sighting; without uuid and status it is unusable (T-25)."""
     found = unwrap(body)
     reference, word = (text(found.get("uuid")), status_word(found.get("status"))) if found else (None, None)
     if found is None or reference is None or word is None:
         return Sighting(source=source, usable=False, operation=operation)
-    amounts = amounts_in(payment, found, read=card_reader(payment, found))
+    amounts = amounts_in(payment, found, read=card_reader(payment, found, unit=dialect.card_response_unit))
     action = next_action(found.get("pay_code"), allow_http=allow_http)
-    currency = text(found.get("currency"))
-    ambiguous = _is_ambiguous(word, operation, action, amounts)
-    return Sighting(
-        source=source,
-        usable=True,
-        operation=operation,
+    known = described(
+        payment,
+        found,
         reference=f"uuid:{reference}",
-        external_id=text(found.get("external_id")),
-        provider_status=word,
-        target=REQUIRES_ACTION if ambiguous else _target(payment, word, action),
-        refund_fell_through=word in REFUND_FELL_THROUGH,
-        next_action=action,
-        failure=failure(found),
-        amount=amounts.check,
-        currency_differs=currency is not None and currency.upper() != payment.currency,
-        total_minor=amounts.total_minor,
-        paid_minor=amounts.paid_minor,
-        refunded_minor=_refunded(payment, found),
-        review=(Review.AMBIGUOUS_WAITING_3DS,) if ambiguous else (),
+        own_id="external_id",
+        amounts=amounts,
+        source=source,
+        operation=operation,
     )
+    known = replace(known, next_action=action, refunded_minor=_refunded(payment, found))
+    if _is_ambiguous(word, operation, action, amounts) and dialect.card_waiting_with_3ds == "requires_action":
+        return replace(known, target=REQUIRES_ACTION, review=(Review.AMBIGUOUS_WAITING_3DS,))
+    return replace(known, target=_target(payment, word, action) or known.target)
+
+
+def _asked(payment: Payment, dialect: Dialect) -> object:
+    """The amount in the unit of card requests: minor, as the page says, until somebody finds otherwise (D-02)."""
+    if dialect.card_request_unit == "minor" or payment.amount_minor is None:
+        return payment.amount_minor
+    return to_major(payment.amount_minor, payment.currency)
 
 
 def _target(payment: Payment, word: str, action: Mapping[str, Any] | None) -> Target | None:
@@ -120,7 +128,7 @@ def _target(payment: Payment, word: str, action: Mapping[str, Any] | None) -> Ta
         return REQUIRES_ACTION
     if word == "authorised" and terms_of(payment).get("capture") != "manual":
         return _CAPTURING
-    return TARGETS.get(word)
+    return None
 
 
 def _refunded(payment: Payment, found: Mapping[str, Any]) -> int | None:

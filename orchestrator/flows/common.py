@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from orchestrator.dialect import Dialect
     from orchestrator.payment import Payment
     from orchestrator.ports import ProviderRequest
     from orchestrator.sighting import Sighting, Source
@@ -29,8 +30,29 @@ class Interpret(Protocol):
     """The provider's payment object as a sighting; never raises, unusable where it tells nothing."""
 
     def __call__(
-        self, payment: Payment, body: object, *, source: Source, operation: str | None, allow_http: bool
+        self,
+        payment: Payment,
+        body: object,
+        *,
+        source: Source,
+        operation: str | None = None,
+        allow_http: bool = False,
+        dialect: Dialect = ...,
     ) -> Sighting: ...
+
+
+class BuildCreate(Protocol):
+    """The request of a create."""
+
+    def __call__(self, payment: Payment, notification: Notification, dialect: Dialect = ..., /) -> ProviderRequest: ...
+
+
+class BuildRequest(Protocol):
+    """Any other request about a payment."""
+
+    __name__: str
+
+    def __call__(self, payment: Payment, dialect: Dialect = ..., /) -> ProviderRequest: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,10 +68,10 @@ class Flow:
     """One way to be paid at the provider."""
 
     name: str
-    create: Callable[[Payment, Notification], ProviderRequest]
+    create: BuildCreate
     interpret: Interpret
-    operations: Mapping[str, Callable[[Payment], ProviderRequest]] = field(default_factory=dict)  # beside create
-    reads: tuple[Callable[[Payment], ProviderRequest], ...] = ()
+    operations: Mapping[str, BuildRequest] = field(default_factory=dict)  # beside create
+    reads: tuple[BuildRequest, ...] = ()
     scan: Scan | None = None
     refusals_kept: frozenset[int] = frozenset()  # a 4xx whose cause nobody explains: it fails no payment
     with_access_token: bool = False  # the create is sent with a token, which may have been revoked

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.dialect import DIALECT, Dialect
 from orchestrator.flows.common import Flow, Notification, terms_of
 from orchestrator.flows.provider_object import (
     amounts_in,
-    failure,
+    described,
     major_reader,
     next_action,
     status_word,
@@ -18,13 +20,12 @@ from orchestrator.flows.provider_object import (
 from orchestrator.money import EXPONENTS, to_major
 from orchestrator.payment import CREATE, Payment
 from orchestrator.ports import ProviderRequest
-from orchestrator.sighting import REFUND_FELL_THROUGH, REQUIRES_ACTION, TARGETS, Sighting, Source, Target
+from orchestrator.sighting import REQUIRES_ACTION, TARGETS, Sighting, Source, Target
 from orchestrator.statuses import Reason, Stage, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CURRENCY = "AUD"  # the page has no currency field
 # What is authorised on the hosted page is captured by the provider: nobody here could.
 _AUTHORISED = Target(column=Stage.AUTHORISED, status=Status.PROCESSING, reason=Reason.AWAITING_PROVIDER)
 _TARGETS = TARGETS | {"pending": REQUIRES_ACTION, "authorised": _AUTHORISED}
@@ -42,7 +43,7 @@ _ADDRESS_FIELDS = (
 )
 
 
-def create_request(payment: Payment, notification: Notification) -> ProviderRequest:
+def create_request(payment: Payment, notification: Notification, _: Dialect = DIALECT) -> ProviderRequest:
     """`POST /v1/payment_gateways/create_payment`: our id is `order_id`, the only reference there is."""
     method = terms_of(payment)
     billing = _address(payment.terms["customer"])
@@ -68,7 +69,13 @@ def create_request(payment: Payment, notification: Notification) -> ProviderRequ
 
 
 def interpret(
-    payment: Payment, body: object, *, source: Source, operation: str | None = None, allow_http: bool = False
+    payment: Payment,
+    body: object,
+    *,
+    source: Source,
+    operation: str | None = None,
+    allow_http: bool = False,
+    dialect: Dialect = DIALECT,  # noqa: ARG001 - one signature for all flows
 ) -> Sighting:
     """A gateway object as a sighting: the reply to the create has a link and no status, a webhook a status."""
     found = unwrap(body) or {}
@@ -80,22 +87,16 @@ def interpret(
     is_named = reference is not None or (source is Source.WEBHOOK and order is not None)
     if not is_link and (word is None or not is_named):
         return Sighting(source=source, usable=False, operation=operation)
-    amounts = amounts_in(payment, found, read=major_reader(payment.currency))
-    return Sighting(
-        source=source,
-        usable=True,
-        operation=operation,
+    known = described(
+        payment,
+        found,
         reference=f"gw:{reference}" if reference else None,
-        external_id=order,
-        provider_status=word,
-        target=REQUIRES_ACTION if is_link else _TARGETS.get(word or ""),
-        refund_fell_through=word in REFUND_FELL_THROUGH,
-        next_action=action,
-        failure=failure(found),
-        amount=amounts.check,
-        total_minor=amounts.total_minor,
-        paid_minor=amounts.paid_minor,
+        own_id="order_id",
+        amounts=amounts_in(payment, found, read=major_reader(payment.currency)),
+        source=source,
+        operation=operation,
     )
+    return replace(known, target=REQUIRES_ACTION if is_link else _TARGETS.get(word or ""), next_action=action)
 
 
 def _address(person: Mapping[str, Any]) -> dict[str, object]:

@@ -7,10 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.dialect import DIALECT, Dialect
 from orchestrator.flows import payin
 from orchestrator.flows.common import Flow, Notification, full_name, terms_of
 from orchestrator.flows.provider_object import (
     amounts_in,
+    described,
     major_reader,
     refunded_in,
     status_word,
@@ -22,7 +24,6 @@ from orchestrator.money import to_major
 from orchestrator.payment import CREATE, Payment, bare_reference
 from orchestrator.ports import ProviderRequest
 from orchestrator.sighting import (
-    REFUND_FELL_THROUGH,
     REQUIRES_ACTION,
     TARGETS,
     Sighting,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 # The provider's own rule, which refuses most Australian addresses; ours to check before sending (D-11, T-32).
 EMAILS = re.compile(r"([a-z0-9_\-.]+)@([a-z]+)\.([a-z]+)")
-CURRENCY = "AUD"
 
 _MONEY_IS_IN = Target(column=Stage.AWAIT, status=Status.PROCESSING, reason=Reason.AWAITING_PROVIDER, ends_action=True)
 _PENDING_STAGES: dict[str, tuple[Target, tuple[Review, ...]]] = {
@@ -57,7 +57,7 @@ def is_email_supported(email: str) -> bool:
     return EMAILS.fullmatch(email) is not None
 
 
-def create_request(payment: Payment, notification: Notification) -> ProviderRequest:
+def create_request(payment: Payment, notification: Notification, _: Dialect = DIALECT) -> ProviderRequest:
     """`POST /v1/merchants/create_payment`: major units of AUD, tax excluded (T-06)."""
     body: dict[str, object] = {
         "name": full_name(payment),
@@ -76,19 +76,25 @@ def create_request(payment: Payment, notification: Notification) -> ProviderRequ
     )
 
 
-def status_request(payment: Payment) -> ProviderRequest:
+def status_request(payment: Payment, dialect: Dialect = DIALECT) -> ProviderRequest:
     """`GET /v1/payment_requests/status?id=`."""
     return ProviderRequest(
         operation="read",
         credentials=payment.credentials,
         method="GET",
-        path="/v1/payment_requests/status",
+        path=dialect.payid_status_path,
         query=(("id", bare_reference(payment.reference) or ""),),
     )
 
 
 def interpret(
-    payment: Payment, body: object, *, source: Source, operation: str | None = None, allow_http: bool = False
+    payment: Payment,
+    body: object,
+    *,
+    source: Source,
+    operation: str | None = None,
+    allow_http: bool = False,
+    dialect: Dialect = DIALECT,  # noqa: ARG001 - one signature for all flows
 ) -> Sighting:
     """A PayID object as a sighting. It holds no paid amount: only the stage tells of short or surplus money."""
     found = unwrap(body)
@@ -98,19 +104,20 @@ def interpret(
     stage = _stage(payment, found)
     target, review = _target(word, stage)
     amounts = amounts_in(payment, {**found, "paid_amount": None}, read=major_reader(payment.currency))
-    return Sighting(
-        source=source,
-        usable=True,
-        operation=operation,
+    known = described(
+        payment,
+        found,
         reference=f"payid:{reference}",
-        external_id=text(found.get("external_id")),
-        provider_status=word,
+        own_id="external_id",
+        amounts=amounts,
+        source=source,
+        operation=operation,
+    )
+    return replace(
+        known,
         provider_stage=stage,
         target=target,
-        refund_fell_through=word in REFUND_FELL_THROUGH,
         next_action=_action(found, amounts.total_minor),
-        amount=amounts.check,
-        total_minor=amounts.total_minor,
         refunded_minor=refunded_in(found, read=major_reader(payment.currency)),
         expires_at_ms=_deadline_ms(found),
         review=review,

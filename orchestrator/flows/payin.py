@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.dialect import DIALECT, Dialect
 from orchestrator.flows.common import Flow, Notification, Scan, full_name, terms_of
 from orchestrator.flows.methods import PAYIN_METHODS
 from orchestrator.flows.provider_object import (
     amounts_in,
-    failure,
+    described,
     major_reader,
     next_action,
     status_word,
@@ -22,9 +24,7 @@ from orchestrator.payment import CONFIRM_OTP, CREATE, Payment, bare_reference
 from orchestrator.ports import ProviderRequest
 from orchestrator.sighting import (
     AWAITING_PAY_CODE,
-    REFUND_FELL_THROUGH,
     REQUIRES_ACTION,
-    TARGETS,
     Sighting,
     Source,
     Target,
@@ -39,7 +39,7 @@ _STAGE_ACTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def create_request(payment: Payment, notification: Notification) -> ProviderRequest:
+def create_request(payment: Payment, notification: Notification, _: Dialect = DIALECT) -> ProviderRequest:
     """`POST /v2/payins`: amounts in major units, `external_id` and the webhook always sent (D-06)."""
     method, customer = terms_of(payment), payment.terms["customer"]
     body: dict[str, object] = {
@@ -62,7 +62,7 @@ def create_request(payment: Payment, notification: Notification) -> ProviderRequ
     )
 
 
-def confirm_otp_request(payment: Payment) -> ProviderRequest:
+def confirm_otp_request(payment: Payment, _: Dialect = DIALECT) -> ProviderRequest:
     """`POST /v2/payins/confirm_otp`: the code that the customer entered, once."""
     return ProviderRequest(
         operation=CONFIRM_OTP,
@@ -73,7 +73,7 @@ def confirm_otp_request(payment: Payment) -> ProviderRequest:
     )
 
 
-def detail_request(payment: Payment) -> ProviderRequest:
+def detail_request(payment: Payment, _: Dialect = DIALECT) -> ProviderRequest:
     """`GET /v2/payins/detail?uuid=`; the uuid is always sent."""
     return ProviderRequest(
         operation="read",
@@ -101,40 +101,40 @@ def list_request(payment: Payment, from_ms: int, to_ms: int, page: int) -> Provi
 
 
 def interpret(
-    payment: Payment, body: object, *, source: Source, operation: str | None = None, allow_http: bool = False
+    payment: Payment,
+    body: object,
+    *,
+    source: Source,
+    operation: str | None = None,
+    allow_http: bool = False,
+    dialect: Dialect = DIALECT,  # noqa: ARG001 - one signature for all flows
 ) -> Sighting:
     """A payin object as a sighting; without uuid and status it is unusable (T-25)."""
     found = unwrap(body)
     reference, word = (text(found.get("uuid")), status_word(found.get("status"))) if found else (None, None)
     if found is None or reference is None or word is None:
         return Sighting(source=source, usable=False, operation=operation)
-    amounts = amounts_in(payment, found, read=major_reader(payment.currency))
-    currency = text(found.get("currency"))
     action = _action(found, allow_http=allow_http)
-    return Sighting(
-        source=source,
-        usable=True,
-        operation=operation,
+    known = described(
+        payment,
+        found,
         reference=f"uuid:{reference}",
-        external_id=text(found.get("external_id")),
-        provider_status=word,
+        own_id="external_id",
+        amounts=amounts_in(payment, found, read=major_reader(payment.currency)),
+        source=source,
+        operation=operation,
+    )
+    return replace(
+        known,
         provider_stage=text(found.get("stage")),
-        target=_target(payment, word, action),
-        refund_fell_through=word in REFUND_FELL_THROUGH,
+        target=_pending(payment, action) if word == "pending" else known.target,
         next_action=action,
-        failure=failure(found),
-        amount=amounts.check,
-        currency_differs=currency is not None and currency.upper() != payment.currency,
-        total_minor=amounts.total_minor,
-        paid_minor=amounts.paid_minor,
         expires_at_ms=time_ms(found.get("expired_at")),
     )
 
 
-def _target(payment: Payment, word: str, action: Mapping[str, Any] | None) -> Target | None:
-    if word == "pending":
-        return REQUIRES_ACTION if action or payment.next_action else AWAITING_PAY_CODE
-    return TARGETS.get(word)
+def _pending(payment: Payment, action: Mapping[str, Any] | None) -> Target:
+    return REQUIRES_ACTION if action or payment.next_action else AWAITING_PAY_CODE
 
 
 def _action(found: Mapping[str, Any], *, allow_http: bool) -> Mapping[str, Any] | None:

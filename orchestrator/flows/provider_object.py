@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.money import AmountError, from_major, from_minor
-from orchestrator.sighting import SPELLINGS, AmountCheck
+from orchestrator.sighting import REFUND_FELL_THROUGH, SPELLINGS, TARGETS, AmountCheck, Sighting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from orchestrator.payment import Payment
+    from orchestrator.sighting import Source
 
 _URL_KEYS = {"3ds_url": "3ds", "pay_url": "payment", "redirect_url": "payment", "payment_url": "payment"}
 _SHOWN_KEYS = {"qr_string": "show_qr", "pay_id": "show_payid"}
@@ -123,8 +124,39 @@ def major_reader(currency: str) -> Callable[[object], int]:
     return lambda value: from_major(value, currency)
 
 
-def card_reader(payment: Payment, body: Mapping[str, Any]) -> Callable[[object], int]:
+def described(
+    payment: Payment,
+    found: Mapping[str, Any],
+    *,
+    reference: str | None,
+    own_id: str,
+    amounts: Amounts,
+    source: Source,
+    operation: str | None,
+) -> Sighting:
+    """What all flows read alike of a payment object; `own_id` is the name of the field that echoes our id."""
+    word, currency = status_word(found.get("status")), text(found.get("currency"))
+    return Sighting(
+        source=source,
+        usable=True,
+        operation=operation,
+        reference=reference,
+        external_id=text(found.get(own_id)),
+        provider_status=word,
+        target=TARGETS.get(word or ""),
+        refund_fell_through=word in REFUND_FELL_THROUGH,
+        failure=failure(found),
+        amount=amounts.check,
+        currency_differs=currency is not None and currency.upper() != payment.currency,
+        total_minor=amounts.total_minor,
+        paid_minor=amounts.paid_minor,
+    )
+
+
+def card_reader(payment: Payment, body: Mapping[str, Any], *, unit: str = "auto") -> Callable[[object], int]:
     """The reader of a card reply's unit (D-02): what equals the asked amount decides; neither is a mismatch."""
+    if unit != "auto":
+        return from_minor if unit == "minor" else major_reader(payment.currency)
     value = body.get("amount") if body.get("amount") is not None else body.get("total")
     try:
         if from_minor(value) == payment.amount_minor:
