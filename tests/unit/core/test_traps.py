@@ -137,7 +137,7 @@ def test_t09_a_uuid_is_any_text_or_number_and_never_a_uuid(flow, uuid):
     assert sighting.reference == f"uuid:{str(uuid).strip()}"
 
 
-NO_WORDS = ["", " ", None, 17, True, [], {}, ["received"]]
+NO_WORDS: list[object] = ["", " ", None, 17, True, [], {}, ["received"]]
 ODD_WORDS = ["created", "active", "suspended", "completed", "scheduled", "processing", "paid", "ÆØÅ", "x" * 5000]
 
 
