@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.adapters.access_tokens import AccessTokens
+from orchestrator.adapters.access_tokens import AccessTokens, TokenCall
 from orchestrator.adapters.hello_clever import Credentials
 from tests.contract.provider.raw_server import SECRET, calling, get, post, reply, serving
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TOKEN_PATH = "/api/v1/payment_gateways/access_token"
 CREATE_PATH = "/v1/payment_gateways/create_payment"
-LINK = b'{"redirect_url": "https://pay.example/?payment=eyJ", "payment_id": 46345, "order_id": "order-1"}'
+LINK = {"redirect_url": "https://pay.example/?payment=eyJ", "payment_id": 46345}
 
 
 class MovableClock:
@@ -61,7 +61,10 @@ class Gateway:
 
     def _answer(self, request: bytes) -> bytes:
         if TOKEN_PATH.encode() not in request:
-            return reply(b"{}", status=b"401 No") if header(request, "access-token") in self.revoked else reply(LINK)
+            if header(request, "access-token") in self.revoked:
+                return reply(b"{}", status=b"401 No")
+            order = json.loads(request.partition(b"\r\n\r\n")[2])["order_id"]
+            return reply(json.dumps(LINK | {"order_id": order}).encode())
         if self.answers:
             return self.answers.pop(0)
         self.handed_out += 1
@@ -166,7 +169,10 @@ async def test_t03_each_credential_set_has_a_token_of_its_own():
 )
 async def test_vector_11_a_token_is_refreshed_before_it_ends_by_the_margin(expires_in, kept_s):
     gateway, clock = Gateway(expires_in=expires_in), MovableClock()
-    async with serving(gateway) as server, calling(server.url, clock=clock, token_margin_s=60.0) as provider:
+    async with (
+        serving(gateway) as server,
+        calling(server.url, clock=clock, token_call=TokenCall(margin_s=60.0)) as provider,
+    ):
         await create(provider)
         clock.at_s += kept_s - 0.001
         await create(provider)
@@ -284,6 +290,22 @@ async def test_a_caller_that_is_cancelled_takes_nobodys_token_away():
         assert gateway.handed_out == 1
 
 
+async def test_t03_how_a_token_is_fetched_and_sent_is_configuration():
+    async def other_provider(peer):
+        while True:
+            request = await peer.request()
+            await peer.send(
+                reply(b'{"access_token": "token"}' if b"/v2/token" in request else b'{"payment_id": 46345}')
+            )
+
+    call = TokenCall(path="/v2/token", method="POST", header="x-token")
+    async with serving(other_provider) as server, calling(server.url, token_call=call) as provider:
+        assert (await create(provider)).body == {"payment_id": 46345}
+        token_call, create_call = server.requests
+    assert token_call.startswith(b"POST /api/v2/token HTTP/1.1\r\n")
+    assert (header(create_call, "x-token"), header(create_call, "access-token")) == ("token", None)
+
+
 async def test_no_token_is_got_for_a_call_that_needs_none():
     gateway = Gateway()
     async with serving(gateway) as server, calling(server.url) as provider:
@@ -321,7 +343,7 @@ async def test_a_token_call_that_raises_is_told_to_all_and_tried_anew():
         await asyncio.sleep(0)
         raise RuntimeError("a fault of ours")
 
-    tokens = AccessTokens(clock=MovableClock(), fetch=fetch, margin_s=60)
+    tokens = AccessTokens(clock=MovableClock(), fetch=fetch, call=TokenCall())
     both = await asyncio.gather(*(tokens.ensure("shop", permit=Permits()) for _ in range(2)), return_exceptions=True)
     assert [type(each) for each in both] == [RuntimeError, RuntimeError]
     assert calls == 1
