@@ -9,20 +9,26 @@ import pytest
 from orchestrator.errors import RefusedError
 from orchestrator.intent import parse_intent
 from orchestrator.observe import Belief
-from orchestrator.payment import public_view
+from orchestrator.outcome import after_reply
+from orchestrator.payment import CREATE, OperationState, public_view
+from orchestrator.policy import Policy
+from orchestrator.ports import Reply
 from orchestrator.sighting import Source
 from orchestrator.statuses import Reason, Status
 from tests.unit.core.building import (
     CUSTOMER,
     GATEWAY_REFERENCE,
     LINK,
+    NOW_MS,
     accepted,
     create_request_of,
     created,
     gateway_body,
     gateway_intent,
     gateway_reply,
+    in_state,
     seen,
+    sighting_of,
 )
 
 BLIND = Belief(has_read=False)
@@ -256,3 +262,15 @@ def test_a_payment_that_is_known_by_a_webhook_first_keeps_its_link_from_the_late
     assert late.next_action == {"type": "redirect", "purpose": "payment", "url": LINK}
     paid = told(created(gateway_intent(), status=Status.SUCCEEDED), gateway_reply(), Source.REPLY, operation="create")
     assert paid.status is Status.SUCCEEDED
+
+
+def test_vector_11_the_first_401_is_resent_at_once_and_each_further_one_waits_although_nobody_paused():
+    policy = Policy()
+    payment, pauses = accepted(gateway_intent()), []
+    refused = Reply(sent=True, http_status=401)
+    for _ in range(3):
+        payment = in_state(payment, CREATE, OperationState.SENDING)
+        sighting = sighting_of(payment, None, Source.REPLY, CREATE)
+        payment = after_reply(payment, CREATE, refused, sighting, belief=BLIND, policy=policy, now_ms=NOW_MS)
+        pauses.append(payment.create.not_before_ms - NOW_MS)
+    assert pauses == [0, policy.unauthorised_pause_ms, policy.unauthorised_pause_ms]
