@@ -21,7 +21,7 @@ _SENSITIVE_WORDS = frozenset(
         *("url", "urls", "uri", "uris", "link", "links", "href", "query", "headers", "params", "metadata"),
         *("body", "payload", "raw", "content", "code", "codes", "otp", "pan", "card", "cvv", "cvc"),
         *("iban", "bsb", "account", "accounts", "email", "emails", "phone", "address", "customer"),
-        *("shipping", "first_name", "last_name"),
+        *("shipping", "first_name", "last_name", "args", "kwargs"),
     )
 )
 # Nobody joins these to another word by accident ("authtoken", "returnurl").

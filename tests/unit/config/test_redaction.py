@@ -133,3 +133,8 @@ def test_time_grows_with_the_text_and_not_faster(piece):
 def test_luhn_is_the_check_digit_of_cards():
     assert all(passes_luhn(card) for card in CARDS)
     assert not passes_luhn("4111111111111112")
+
+
+def test_what_celery_says_of_a_task_that_it_received_shows_no_argument():
+    told = {"name": "payments.command", "args": "('CANARY',)", "kwargs": "{'command': {'code': 'CANARY'}}"}
+    assert redact({"data": told}) == {"data": told | {"args": MASK, "kwargs": MASK}}
