@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from orchestrator.ports import ProviderRequest, Reply
 
 STEPS_MAX = 20  # a payment that wants more at once is handed back for another turn
-PARK_AFTER_CLAIMS = 5  # leases that ran out in a row; the next claim parks instead of advancing
-PARKED_FOR_MS = 86_400_000
+# Leases that ran out in a row until a payment is parked: claimed alone from the fifth on. A worker dies with all
+# that it has in hand, so the count punishes the innocent too: the bar is high, and a parked payment is tried again.
+PARK_AFTER_CLAIMS = 10
+PARKED_FOR_MS = 300_000
 SEND_WITHIN_OF_LEASE = 5  # a call goes out within this part of the lease after its mark
 SPREAD_MAX_MS = 1_000
 

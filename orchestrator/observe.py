@@ -38,6 +38,7 @@ _CONFIRMABLE = frozenset(
 _REFUNDABLE = frozenset({Stage.SETTLING, Stage.SUCCEEDED, Stage.PARTIALLY_REFUNDED, Stage.DISPUTED})
 _LATE_FROM = frozenset({Stage.FAILED, Stage.EXPIRED, Stage.CANCELED})
 _WAITING_REVIEWS = (
+    Review.PARKED,
     Review.PAY_CODE_OVERDUE,
     Review.STALE,
     Review.IN_DOUBT_AGED,

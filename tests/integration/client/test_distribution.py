@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -44,5 +45,6 @@ def test_the_built_client_alone_submits_an_intent(tmp_path, redis_url):
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    [(_, fields)] = redis.Redis.from_url(redis_url).xrange("payments.intents")
+    connection: Any = redis.Redis.from_url(redis_url)
+    [(_, fields)] = connection.xrange("payments.intents")
     assert json.loads(fields[b"intent"]) == {"intent_id": "ord-1"}
