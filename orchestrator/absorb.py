@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, NoReturn
 
-from orchestrator.commands import obey, parse_command
+from orchestrator.commands import answered, obey, parse_command
 from orchestrator.errors import RefusedError
 from orchestrator.flows import FLOWS, reads_of
 from orchestrator.message import parse_message
@@ -41,17 +41,18 @@ def absorb(payment: Payment, waiting: Iterable[bytes], *, policy: Policy, now_ms
     for stored in waiting:
         try:
             seen = decode_observation(stored)
-        except (ValueError, KeyError, TypeError):
+            command = parse_command(parse_message(seen.body.encode())) if isinstance(seen, CommandSeen) else None
+        except (ValueError, KeyError, TypeError, RefusedError):
             unreadable += 1
             continue
-        if isinstance(seen, CommandSeen):
+        if not isinstance(seen, CommandSeen):
+            payment, source = _applied(payment, seen, policy=policy, now_ms=now_ms)
+        elif command is not None:
             try:
-                payment = obey(payment, parse_command(parse_message(seen.body.encode())), now_ms=now_ms)
-                source = Source.COMMAND
+                payment, source = obey(payment, command, now_ms=now_ms), Source.COMMAND
             except RefusedError as error:
+                payment = answered(payment, command)
                 refused.append((seen, error))
-            continue
-        payment, source = _applied(payment, seen, policy=policy, now_ms=now_ms)
     return Absorbed(payment=payment, source=source, refused=tuple(refused), unreadable=unreadable)
 
 

@@ -72,7 +72,7 @@ def parse_command(message: dict[str, Any]) -> Command:
 
 
 def obey(payment: Payment, command: Command, *, now_ms: int) -> Payment:
-    """The payment after a command, unchanged where the command was applied before.
+    """The payment after a command, unchanged where the command was answered before.
 
     Raises RefusedError: command_conflict, already_sent, not_capturable, not_awaiting_otp.
     """
@@ -85,8 +85,12 @@ def obey(payment: Payment, command: Command, *, now_ms: int) -> Payment:
             f"command_id {command.command_id!r} was used before with other content; use a new one.",
             field="command_id",
         )
-    payment = _OBEYED[command.name](payment, command, now_ms)
-    return replace(payment, commands={**payment.commands, command.command_id: command.fingerprint})
+    return answered(_OBEYED[command.name](payment, command, now_ms), command)
+
+
+def answered(payment: Payment, command: Command) -> Payment:
+    """The payment that remembers this command, applied or refused: delivered again it does nothing."""
+    return replace(payment, commands={command.command_id: command.fingerprint, **payment.commands})
 
 
 def _cancel(payment: Payment, command: Command, now_ms: int) -> Payment:

@@ -91,7 +91,7 @@ class Payment:
     aliases: tuple[str, ...] = ()
     provider_status: str | None = None
     provider_stage: str | None = None
-    commands: Mapping[str, str] = field(default_factory=dict)  # command_id -> fingerprint, of those applied
+    commands: Mapping[str, str] = field(default_factory=dict)  # command_id -> fingerprint, of those answered
     otp_code: str | None = None  # kept until it is sent
     before_refund: tuple[Status, Reason | None] | None = None
     claimed: Claimed | None = None

@@ -223,6 +223,22 @@ async def test_a_refusal_is_told_once_however_often_the_command_comes():
     assert world.refusals() == [("refusal/default/c-1", "already_sent")]
 
 
+async def test_i1_a_command_that_was_refused_is_not_carried_out_when_it_is_delivered_again():
+    world = World()
+    world.provider.script("create", said(card_body("pending")))
+    world.provider.script("card", said(card_body("authorised")))
+    world.provider.script("capture", said(card_body("waiting")))
+    await world.submit(MANUAL)
+    await world.command("capture", command_id="cmd-1")
+    assert [each.code for each in world.store.dead_letters] == ["not_capturable"]
+    await world.hook(card_body("authorised"))
+    await world.command("capture", command_id="cmd-1")
+    assert world.provider.calls["capture"] == 0
+    await world.command("capture", command_id="cmd-2")
+    assert world.provider.calls["capture"] == 1
+    assert len(world.store.dead_letters) == 1
+
+
 async def test_a_refused_command_is_one_dead_letter_with_its_event():
     world = await authorised()
     await world.command("cancel")
