@@ -9,14 +9,14 @@ from orchestrator.absorb import belief_of, interpreted
 from orchestrator.errors import FencedError
 from orchestrator.flows import FLOWS
 from orchestrator.held import Held, commit, hand_back, open_record, until_answered, write
-from orchestrator.limits import heed, permit
+from orchestrator.limits import heed, permit, told_to_wait_ms
 from orchestrator.next_step import Become, Read, ScanList, Send, Step, Wait, looked, next_step, sending
 from orchestrator.observation import Observation, ReplySeen, encode_observation
 from orchestrator.outcome import after_reply
 from orchestrator.payment import CREATE, Payment, public_view
 from orchestrator.policy import spread_ms
 from orchestrator.ports import CallClass, NotifyOutcome, Record
-from orchestrator.reading import Reading, read_payment, scan_list, told_to_wait_ms
+from orchestrator.reading import Reading, read_payment, scan_list
 from orchestrator.sighting import Source
 from orchestrator.statuses import Review
 
@@ -92,7 +92,9 @@ async def _send(held: Held, name: str, engine: Engine) -> Held | None:
     obstacle = await engine.provider.prepare(request, permit=token_permit)
     if obstacle is not None:
         await heed(obstacle, request, held.record.key, engine=engine)
-        return await _later(held, told_to_wait_ms(obstacle, engine) or engine.policy.unsent_backoff_ms[-1], engine)
+        return await _later(
+            held, told_to_wait_ms(obstacle, engine=engine) or engine.policy.unsent_backoff_ms[-1], engine
+        )
     issued_s = engine.clock.monotonic_s()
     mark = partial(sending, name=name, policy=engine.policy, now_ms=engine.clock.now_ms())
     marked = await write(held, mark, engine=engine, source=held.source, own_move=True, keep=True)

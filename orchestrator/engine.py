@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from orchestrator.list_scans import ListScans
 from orchestrator.read_paths import ReadPaths
 
 if TYPE_CHECKING:
@@ -37,3 +38,4 @@ class Engine:
     owner: str
     new_id: Callable[[], str] = _random_id
     read_paths: ReadPaths = field(default_factory=ReadPaths)
+    list_scans: ListScans = field(default_factory=ListScans)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from orchestrator.identity import PaymentKey
     from orchestrator.ports import CallClass, ProviderRequest, Reply
 
+RETRY_AFTER_DEFAULT_S = 5
+
 
 async def permit(merchant: str, call_class: CallClass, *, engine: Engine) -> int:
     """0 where a call may be made now, else milliseconds to wait; asked until the limiter answers (I10)."""
@@ -45,3 +47,13 @@ async def _pause(merchant: str, engine: Engine) -> None:
         await engine.limiter.pause(merchant, for_ms=pause_ms, reason="unauthorised")
     except StoreUnavailableError:
         engine.journal.warning("merchant.pause_not_shared", merchant=merchant)
+
+
+def told_to_wait_ms(reply: Reply, *, engine: Engine) -> int:
+    """How long the provider wants no call of this merchant's; 0 where it says nothing of the kind."""
+    verdict = verdict_of(reply)
+    if verdict is Verdict.UNAUTHORISED:
+        return engine.policy.unauthorised_pause_ms
+    if verdict is Verdict.NOT_EXECUTED:
+        return (reply.retry_after_s or RETRY_AFTER_DEFAULT_S) * 1000
+    return 0

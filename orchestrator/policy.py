@@ -52,7 +52,7 @@ class Policy:
     call_total_ms: int = 40_000
     grace_ms: int = 60_000  # from the lost call's deadline until absence counts for anything
     scan_window_ms: int = 900_000  # either side of the moment of sending
-    scan_pages_max: int = 50
+    scan_pages_max: int = 500
     in_doubt_aged_ms: int = DAY_S * 1000
     unsent_backoff_ms: tuple[int, ...] = (1_000, 2_000, 5_000, 15_000, 30_000)
     unauthorised_pause_ms: int = 30_000

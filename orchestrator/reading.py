@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestrator.absorb import belief_of, interpreted
 from orchestrator.flows import FLOWS, reads_of
-from orchestrator.flows.provider_object import status_word, text, time_ms, unwrap
-from orchestrator.limits import heed, permit
+from orchestrator.limits import heed, permit, told_to_wait_ms
 from orchestrator.observe import observe
 from orchestrator.outcome import Verdict, verdict_of
-from orchestrator.payment import CREATE, Payment
-from orchestrator.ports import CallClass
 from orchestrator.sighting import Sighting, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from orchestrator.engine import Engine
-    from orchestrator.ports import Reply
-
-RETRY_AFTER_DEFAULT_S = 5
+    from orchestrator.payment import Payment
+    from orchestrator.ports import CallClass, Reply
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +46,7 @@ async def read_payment(payment: Payment, call_class: CallClass, *, engine: Engin
         request = read(payment, engine.policy.dialect)
         reply = await engine.provider.call(request)
         await heed(reply, request, payment.key, engine=engine)
-        wait_ms = told_to_wait_ms(reply, engine)
+        wait_ms = told_to_wait_ms(reply, engine=engine)
         if wait_ms:
             return Reading(engine=engine, source=Source.READ, wait_ms=wait_ms)
         if _knows(payment, reply, engine):
@@ -65,58 +59,16 @@ async def read_payment(payment: Payment, call_class: CallClass, *, engine: Engin
 
 
 async def scan_list(payment: Payment, *, engine: Engine) -> Reading:
-    """Look through the provider's list around the moment of sending for records under our id.
-
-    The oldest that did not fail comes first: it is the one that is adopted (contract 5).
-    """
+    """What the provider's list holds under our id, around the moment of sending."""
     scan = FLOWS[payment.flow].scan
-    found: list[Mapping[str, Any]] = []
     if scan is None:
         return Reading(engine=engine, source=Source.SCAN)
-    from_ms, to_ms = _window(payment, engine)
-    for page in range(1, engine.policy.scan_pages_max + 1):
-        wait_ms = await permit(payment.key.merchant, CallClass.CONFIRM, engine=engine)
-        if wait_ms:
-            return Reading(engine=engine, source=Source.SCAN, wait_ms=wait_ms)
-        request = scan.request(payment, from_ms, to_ms, page)
-        reply = await engine.provider.call(request)
-        await heed(reply, request, payment.key, engine=engine)
-        wait_ms = told_to_wait_ms(reply, engine)
-        if wait_ms:
-            return Reading(engine=engine, source=Source.SCAN, wait_ms=wait_ms)
-        records = _records(reply)
-        found += [record for record in records if text(record.get("external_id")) == payment.key.intent_id]
-        if len(records) < scan.per_page:
-            break
-    found.sort(
-        key=lambda record: (status_word(record.get("status")) == "failed", time_ms(record.get("created_at")) or 0)
-    )
-    return Reading(engine=engine, source=Source.SCAN, bodies=tuple(found))
+    listed = await engine.list_scans.scan(payment, scan, engine=engine)
+    bodies = listed.found.get(payment.key.intent_id, ())
+    return Reading(engine=engine, source=Source.SCAN, bodies=bodies, wait_ms=0 if bodies else listed.wait_ms)
 
 
 def _knows(payment: Payment, reply: Reply, engine: Engine) -> bool:
     if verdict_of(reply) is not Verdict.ANSWERED:
         return False
     return interpreted(payment, reply.body, source=Source.READ, policy=engine.policy).usable
-
-
-def told_to_wait_ms(reply: Reply, engine: Engine) -> int:
-    """How long the provider wants no call of this merchant's; 0 where it says nothing of the kind."""
-    verdict = verdict_of(reply)
-    if verdict is Verdict.UNAUTHORISED:
-        return engine.policy.unauthorised_pause_ms
-    if verdict is Verdict.NOT_EXECUTED:
-        return (reply.retry_after_s or RETRY_AFTER_DEFAULT_S) * 1000
-    return 0
-
-
-def _window(payment: Payment, engine: Engine) -> tuple[int, int]:
-    create = payment.operations[CREATE]
-    sent_ms = create.deadline_ms - engine.policy.call_total_ms if create.deadline_ms else payment.accepted_at_ms
-    return sent_ms - engine.policy.scan_window_ms, engine.clock.now_ms() + engine.policy.scan_window_ms
-
-
-def _records(reply: Reply) -> list[Mapping[str, Any]]:
-    body = unwrap(reply.body)
-    records = body.get("records") if body else None
-    return [record for record in records if isinstance(record, dict)] if isinstance(records, list) else []

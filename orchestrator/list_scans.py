@@ -1,0 +1,120 @@
+"""Looking payments up in the provider's list: one scan answers for every payment in doubt that it covers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.flows.provider_object import status_word, text, time_ms, unwrap
+from orchestrator.limits import heed, permit, told_to_wait_ms
+from orchestrator.payment import CREATE, Payment
+from orchestrator.ports import CallClass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from orchestrator.engine import Engine
+    from orchestrator.flows.common import Scan
+    from orchestrator.ports import Reply
+
+    Place = tuple[str, str]  # credentials, flow
+    Found = Mapping[str, tuple[Mapping[str, Any], ...]]
+
+FRESH_MS = 5_000  # so long after its end a scan answers for others
+SLACK_MS = 60_000  # a scan reaches back a little further, so that it covers those sent shortly before
+PATIENCE_MS = 5_000  # a longer wait for a permit ends the scan; a shorter one is waited for, nothing starts over
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListScan:
+    """What a scan found, by our id."""
+
+    from_ms: int
+    started_ms: int
+    ended_ms: int
+    found: Found = field(default_factory=dict)
+    wait_ms: int = 0  # it was not made: nobody may ask before then
+
+    def answers(self, payment: Payment, *, from_ms: int, now_ms: int) -> bool:
+        """Whether it began after the payment came into doubt, reaches back far enough and is fresh."""
+        is_later = self.started_ms >= payment.operations[CREATE].at_ms
+        return is_later and self.from_ms <= from_ms and now_ms <= self.ended_ms + FRESH_MS
+
+
+@dataclass(slots=True)
+class ListScans:
+    """The latest scan of each list, in the memory of one process; forgetting it costs calls, nothing else."""
+
+    _latest: dict[Place, ListScan] = field(default_factory=dict)
+    _turns: defaultdict[Place, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    async def scan(self, payment: Payment, scan: Scan, *, engine: Engine) -> ListScan:
+        """A scan that answers for this payment: somebody else's, or a new one, one at a time for each list."""
+        place = (payment.credentials, payment.flow)
+        from_ms = sent_ms(payment, engine) - engine.policy.scan_window_ms
+        async with self._turns[place]:
+            latest = self._latest.get(place)
+            if latest is None or not latest.answers(payment, from_ms=from_ms, now_ms=engine.clock.now_ms()):
+                latest = await _made(payment, scan, from_ms - SLACK_MS, engine)
+                if not latest.wait_ms:
+                    self._latest[place] = latest
+            return latest
+
+
+def sent_ms(payment: Payment, engine: Engine) -> int:
+    """When the create was sent, as far as is known."""
+    create = payment.operations[CREATE]
+    return create.deadline_ms - engine.policy.call_total_ms if create.deadline_ms else payment.accepted_at_ms
+
+
+async def _made(payment: Payment, scan: Scan, from_ms: int, engine: Engine) -> ListScan:
+    """Read page after page; a record's absence proves nothing, so an error just ends the scan early."""
+    started_ms = engine.clock.now_ms()
+    to_ms = started_ms + engine.policy.scan_window_ms
+    records: list[Mapping[str, Any]] = []
+    wait_ms = 0
+    for page in range(1, engine.policy.scan_pages_max + 1):
+        wait_ms = await _patient_permit(payment, engine)
+        if wait_ms:
+            break
+        request = scan.request(payment, from_ms, to_ms, page)
+        reply = await engine.provider.call(request)
+        await heed(reply, request, payment.key, engine=engine)
+        wait_ms = told_to_wait_ms(reply, engine=engine)
+        of_page = _records(reply)
+        records += of_page
+        if wait_ms or len(of_page) < scan.per_page:
+            break
+    ended_ms = engine.clock.now_ms()
+    return ListScan(from_ms=from_ms, started_ms=started_ms, ended_ms=ended_ms, found=_by_id(records), wait_ms=wait_ms)
+
+
+async def _patient_permit(payment: Payment, engine: Engine) -> int:
+    """0, or what is left to wait where that is longer than a scan waits for its next page."""
+    while wait_ms := await permit(payment.key.merchant, CallClass.CONFIRM, engine=engine):
+        if wait_ms > PATIENCE_MS:
+            return wait_ms
+        await engine.clock.sleep(wait_ms / 1000)
+    return 0
+
+
+def _by_id(records: Iterable[Mapping[str, Any]]) -> Found:
+    """The records under each of our ids; the oldest that did not fail comes first: it is adopted (contract 5)."""
+    found: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for record in records:
+        external_id = text(record.get("external_id"))
+        if external_id is not None:
+            found[external_id].append(record)
+    return {external_id: tuple(sorted(same, key=_adopted_first)) for external_id, same in found.items()}
+
+
+def _adopted_first(record: Mapping[str, Any]) -> tuple[bool, int]:
+    return status_word(record.get("status")) == "failed", time_ms(record.get("created_at")) or 0
+
+
+def _records(reply: Reply) -> list[Mapping[str, Any]]:
+    body = unwrap(reply.body)
+    records = body.get("records") if body else None
+    return [record for record in records if isinstance(record, dict)] if isinstance(records, list) else []
