@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.flows import FLOWS, Notification
 from orchestrator.intent import parse_intent
 from orchestrator.observe import Belief, observe
-from orchestrator.payment import CAPTURE, CREATE, Operation, OperationState, Payment, new_payment
+from orchestrator.payment import CAPTURE, CREATE, Operation, OperationState, Payment, new_payment, public_view
 from orchestrator.sighting import Sighting, Source
 
 if TYPE_CHECKING:
     from orchestrator.ports import ProviderRequest
+    from orchestrator.statuses import Reason, Status
 
 NOW_MS = 1_800_000_000_000
 BELIEF = Belief()
@@ -210,3 +211,14 @@ def seen(
     """The payment after the provider said this."""
     sighting = sighting_of(payment, body, source, operation)
     return observe(payment, sighting, belief=belief, now_ms=now_ms)
+
+
+def view(payment: Payment) -> tuple[Status, Reason | None]:
+    """The status that the world sees, and its reason."""
+    shown = public_view(payment)
+    return shown.status, shown.reason
+
+
+def payable_payid(**changes: Any) -> Payment:
+    """A PayID that its customer may pay."""
+    return seen(created(payid_intent()), payid_body("pending", **changes), Source.REPLY, operation="create")

@@ -10,12 +10,10 @@ import pytest
 from orchestrator.errors import RefusedError
 from orchestrator.flows import FLOWS
 from orchestrator.flows.payid import is_email_supported
-from orchestrator.flows.provider_object import refunded_in
 from orchestrator.intent import parse_intent
-from orchestrator.money import from_major
 from orchestrator.payment import new_payment, public_view
 from orchestrator.rules import IntakeRules, check_rules, payid_emails
-from orchestrator.sighting import AmountCheck, Source
+from orchestrator.sighting import Source
 from orchestrator.statuses import Reason, Review, Status
 from tests.unit.core.building import (
     NOW_MS,
@@ -23,11 +21,11 @@ from tests.unit.core.building import (
     all_requests_of,
     create_request_of,
     created,
+    payable_payid,
     payid_body,
     payid_intent,
     payin_body,
     seen,
-    sighting_of,
 )
 
 RULES = IntakeRules(merchants=frozenset({"default"}), flows=frozenset(FLOWS))
@@ -65,12 +63,6 @@ def request_of(**changes):
 def body_of(request) -> dict[str, object]:
     assert request.body is not None
     return dict(request.body)
-
-
-def made(**changes):
-    """A PayID that its customer may pay."""
-    payment = created(payid_intent())
-    return seen(payment, payid_body("pending", **changes), Source.REPLY, operation="create")
 
 
 # The request
@@ -254,7 +246,7 @@ def test_aud_without_a_method_of_another_kind_is_a_payid():
 
 
 def test_a_pending_payid_shows_its_payid_its_total_and_the_earlier_deadline():
-    view = public_view(made())
+    view = public_view(payable_payid())
     assert view.status is Status.REQUIRES_ACTION
     assert view.next_action == {
         "type": "payid",
@@ -275,7 +267,8 @@ def test_a_pending_payid_shows_its_payid_its_total_and_the_earlier_deadline():
     ],
 )
 def test_d16_the_earlier_of_two_deadlines_is_shown_in_whatever_form_they_came(pay_by, expired_at, shown):
-    assert made(pay_by=pay_by, expired_at=expired_at).next_action["pay_by"] == shown
+    action = payable_payid(pay_by=pay_by, expired_at=expired_at).next_action or {}
+    assert action["pay_by"] == shown
 
 
 def test_the_deadline_that_was_asked_for_is_kept():
@@ -286,7 +279,7 @@ def test_the_deadline_that_was_asked_for_is_kept():
 
 @pytest.mark.parametrize("number", [123456, "123456"])
 def test_vector_9_d17_the_id_is_taken_as_a_number_and_as_a_text(number):
-    payment = made(id=number)
+    payment = payable_payid(id=number)
     assert payment.reference == "payid:123456"
     assert seen(payment, payid_body("received", id=123456), Source.READ).status is Status.SUCCEEDED
     assert seen(payment, payid_body("received", id="123456"), Source.READ).aliases == ()
@@ -306,13 +299,13 @@ def test_vector_9_d17_the_id_is_taken_as_a_number_and_as_a_text(number):
 )
 @pytest.mark.parametrize("source", [Source.WEBHOOK, Source.READ])
 def test_vector_9_t18_a_stage_within_pending_tells_of_the_money(stage, status, reason, review, source):
-    after = seen(made(), payid_body("pending", stage=stage), source)
+    after = seen(payable_payid(), payid_body("pending", stage=stage), source)
     assert (after.status, after.reason, after.review) == (status, reason, review)
     assert not after.customer_paid
 
 
 def test_t18_money_that_is_in_ends_the_action_also_in_the_second_reads_words():
-    paid = seen(made(), payid_body("pending", stage="overpaid"))
+    paid = seen(payable_payid(), payid_body("pending", stage="overpaid"))
     silent = {name: value for name, value in payid_body("pending").items() if name != "stage"}
     for body in (silent, payin_body("pending", uuid="123456", external_id="ord-3001", currency="AUD", amount=100,
                                     total=100, paid_amount=0)):  # fmt: skip
@@ -321,14 +314,14 @@ def test_t18_money_that_is_in_ends_the_action_also_in_the_second_reads_words():
 
 
 def test_a_stage_that_is_taken_back_by_its_name_asks_the_customer_again():
-    paid = seen(made(), payid_body("pending", stage="unmatched_nonce"))
+    paid = seen(payable_payid(), payid_body("pending", stage="unmatched_nonce"))
     assert seen(paid, payid_body("pending", stage=None)).status is Status.REQUIRES_ACTION
 
 
 @pytest.mark.parametrize("stage", ["underpaid", "overpaid", "unmatched_nonce"])
 @pytest.mark.parametrize(("word", "status"), [("received", Status.SUCCEEDED), ("expired", Status.EXPIRED)])
 def test_a_stage_outside_pending_is_ignored_and_its_review_stays(stage, word, status):
-    after = seen(seen(made(), payid_body("pending", stage=stage)), payid_body(word, stage=stage), Source.READ)
+    after = seen(seen(payable_payid(), payid_body("pending", stage=stage)), payid_body(word, stage=stage), Source.READ)
     assert after.status is status
     assert after.review == (stage,)
 
@@ -361,18 +354,18 @@ def test_t06_the_reply_must_speak_of_the_total_with_gst():
 def test_d04_without_a_paid_amount_a_received_payid_is_believed():
     body = payid_body("received")
     assert "paid_amount" not in body
-    after = seen(made(), body, Source.READ)
+    after = seen(payable_payid(), body, Source.READ)
     assert (after.status, after.paid_minor, after.settled) == (Status.SUCCEEDED, 10000, True)
 
 
 @pytest.mark.parametrize("paid_amount", ["0.0", "1", 999])
 def test_a_paid_amount_that_this_flow_does_not_have_is_not_read(paid_amount):
-    assert seen(made(), payid_body("received", paid_amount=paid_amount), Source.READ).paid_minor == 10000
+    assert seen(payable_payid(), payid_body("received", paid_amount=paid_amount), Source.READ).paid_minor == 10000
 
 
 @pytest.mark.parametrize("word", ["waiting", "failed", "mystery"])
 def test_d13_a_status_this_flow_does_not_know_raises_nothing(word):
-    after = seen(made(), payid_body(word))
+    after = seen(payable_payid(), payid_body(word))
     expected = {"waiting": Status.PROCESSING, "failed": Status.FAILED, "mystery": Status.REQUIRES_ACTION}
     assert after.status is expected[word]
     assert (Review.UNKNOWN_STATUS in after.review) == (word == "mystery")
@@ -394,72 +387,13 @@ def test_d13_a_status_this_flow_does_not_know_raises_nothing(word):
 def test_the_second_read_path_answers_in_the_words_of_payins(word, status):
     body = payin_body(word, uuid=123456, external_id="ord-3001", currency="AUD", amount=100, total=100,
                       paid_amount=100)  # fmt: skip
-    after = seen(made(), body, Source.READ)
+    after = seen(payable_payid(), body, Source.READ)
     assert after.status is status
     assert (after.reference, after.aliases) == ("payid:123456", ())
-    assert after.next_action == made().next_action
+    assert after.next_action == payable_payid().next_action
 
 
 @pytest.mark.parametrize("body", [{}, None, [], {"id": 123456}, {"status": "received"}, {"id": True, "status": "x"}])
 def test_t25_a_payid_without_its_id_or_status_is_unusable(body):
-    payment = made()
+    payment = payable_payid()
     assert seen(payment, body) == payment
-
-
-# Refunds
-
-
-@pytest.mark.parametrize(
-    ("information", "minor"),
-    [
-        ({"refund_payid": "x@y.z", "refund_amount": Decimal("0.1"), "request_date": "", "reason": "r"}, 10),
-        ({"refund_amount": 25}, 2500),
-        ({"total_amount": "200.0", "refund_amount": "50.0", "description": "Testing refund"}, 5000),
-        ({"refund_amount": None}, None),
-        ({"refund_amount": "1,5"}, None),
-        ({"refund_amount": Decimal("0.001")}, None),
-        ({}, None),
-        (None, None),
-        ([], None),
-        ("50", None),
-    ],
-)
-def test_t27_both_shapes_of_refund_information_are_read_and_their_absence(information, minor):
-    assert refunded_in({"refund_information": information}, read=lambda value: from_major(value, "AUD")) == minor
-
-
-def returned(minor_as_major: object, word: str = "return_received", **changes):
-    information = {"refund_payid": "x@y.z", "refund_amount": minor_as_major, "request_date": "2027-01-15T08:00:00Z"}
-    return payid_body(word, refund_information=information | changes)
-
-
-def test_t22_a_return_of_a_part_is_a_partial_refund_with_its_sum():
-    after = seen(seen(made(), payid_body("received"), Source.READ), returned(25))
-    assert (after.status, after.refunded_minor, after.review) == (Status.PARTIALLY_REFUNDED, 2500, ())
-
-
-def test_a_returned_sum_may_only_grow_and_ends_in_a_whole_refund():
-    paid = seen(made(), payid_body("received"), Source.READ)
-    part = seen(paid, returned(25))
-    more = seen(seen(part, returned(60, "return_pending")), returned(60))
-    assert (more.status, more.refunded_minor) == (Status.PARTIALLY_REFUNDED, 6000)
-    whole = seen(seen(more, returned(100, "return_pending")), returned(100))
-    assert (whole.status, whole.refunded_minor, whole.review) == (Status.REFUNDED, 10000, ())
-
-
-def test_a_returned_sum_that_shrinks_is_for_a_person():
-    part = seen(seen(made(), payid_body("received"), Source.READ), returned(25))
-    less = seen(seen(part, returned(10, "return_pending")), returned(10))
-    assert (less.status, less.refunded_minor) == (Status.PARTIALLY_REFUNDED, 2500)
-    assert less.review == ("refund_amount_unknown",)
-
-
-def test_a_refund_that_is_only_asked_for_has_returned_nothing():
-    after = seen(seen(made(), payid_body("received"), Source.READ), returned(25, "return_pending"))
-    assert (after.status, after.refunded_minor) == (Status.REFUND_PENDING, 0)
-
-
-def test_an_amount_of_another_payment_is_no_success():
-    after = seen(made(), payid_body("received", amount="10.0", total="10.0"), Source.READ)
-    assert (after.status, after.review) == (Status.PROCESSING, ("amount_mismatch",))
-    assert sighting_of(made(), payid_body("received"), Source.READ).amount is AmountCheck.OK
