@@ -144,8 +144,8 @@ def refusal_event(refused: Refused, *, now_ms: int, namespace: str) -> bytes:
 
 
 def payment_routing_key(data: Mapping[str, Any]) -> str:
-    """`payment.<merchant>.<flow>.<status>`."""
-    return f"payment.{data['merchant']}.{data['flow']}.{data['status']}"
+    """`payment.<merchant>.<flow>.<status>` of an event's data; raises KeyError or TypeError where it is none."""
+    return ".".join(("payment", data["merchant"], data["flow"], data["status"]))
 
 
 def _dumped(event: dict[str, Any]) -> bytes:

@@ -32,7 +32,7 @@ AnswerT = TypeVar("AnswerT")
 class Held:
     """A claimed payment: as stored, and as it stands with what was observed since."""
 
-    record: Record
+    record: Record  # its body is the claimed one; `stored_view` and `payment` tell what was written since
     stored_view: PublicView
     payment: Payment
     source: Source
@@ -44,9 +44,12 @@ class Held:
 def open_record(record: Record, *, engine: Engine, owner_is_new: bool = True) -> Held:
     """Open a record: calls whose owner is gone are in doubt, waiting observations are applied."""
     stored = decode(record.body)
-    now_ms = engine.clock.now_ms()
-    opened = abandoned(stored, now_ms=now_ms) if owner_is_new else stored
-    absorbed = absorb(opened, record.observations, policy=engine.policy, now_ms=now_ms)
+    opened = abandoned(stored, now_ms=engine.clock.now_ms()) if owner_is_new else stored
+    return _held(record, stored, opened, engine)
+
+
+def _held(record: Record, stored: Payment, opened: Payment, engine: Engine) -> Held:
+    absorbed = absorb(opened, record.observations, policy=engine.policy, now_ms=engine.clock.now_ms())
     if absorbed.unreadable:
         engine.journal.warning("observation.unreadable", payment=str(record.key), count=absorbed.unreadable)
     return Held(
@@ -120,16 +123,19 @@ async def commit(
     for seen, error in held.commands_refused:
         # Told before the commit that removes the command; a repeat tells it once.
         await until_answered(partial(refuse_command, seen, error, engine=engine), engine=engine)
-    changed = public_view(payment) != held.stored_view
-    sequence = record.sequence + 1
-    now_ms = engine.clock.now_ms()
-    event = status_event(
-        payment,
-        previous=held.stored_view,
-        sequence=sequence,
-        observed_by=source,
-        now_ms=now_ms,
-        namespace=engine.namespace,
+    view, sequence = public_view(payment), record.sequence + 1
+    changed = view != held.stored_view
+    event = (
+        status_event(
+            payment,
+            previous=held.stored_view,
+            sequence=sequence,
+            observed_by=source,
+            now_ms=engine.clock.now_ms(),
+            namespace=engine.namespace,
+        )
+        if changed
+        else None
     )
     wanted = Commit(
         key=record.key,
@@ -138,7 +144,7 @@ async def commit(
         expected_version=record.version,
         observed_seen=record.observed,
         body=encode(payment),
-        event=event if changed else None,
+        event=event,
         event_sequence=sequence if changed else None,
         due_at_ms=due_at_ms,
         keep_lease_ms=engine.policy.lease_ms if keep else None,
@@ -148,7 +154,6 @@ async def commit(
     if answer.outcome in {CommitOutcome.FENCED, CommitOutcome.ABSENT}:
         raise FencedError(str(held.record.key))
     if answer.outcome is CommitOutcome.COMMITTED and changed:
-        view = public_view(payment)
         engine.journal.info(
             "payment.moved",
             payment=str(record.key),
@@ -168,10 +173,9 @@ def _kept(held: Held, payment: Payment, answer: Committed, engine: Engine) -> He
         sequence=answer.sequence,
         observed=answer.observed,
         observations=answer.observations,
-        body=encode(payment),
         claims=0,
     )
-    return open_record(record, engine=engine, owner_is_new=False)
+    return _held(record, payment, payment, engine)
 
 
 def _reopened(answer: Committed, held: Held, engine: Engine) -> Held:

@@ -18,6 +18,7 @@ from pydantic import (
 
 from orchestrator.card_numbers import find_card_number
 from orchestrator.errors import RefusedError
+from orchestrator.flows.methods import PAYIN_METHODS
 from orchestrator.identity import DEFAULT_MERCHANT, PaymentKey
 from orchestrator.money import AMOUNT_MAX, EXPONENTS
 from orchestrator.validation import validated
@@ -198,8 +199,7 @@ class PaymentIntent(BaseModel):
 
     @model_validator(mode="after")
     def _amount_given(self) -> Self:
-        optional = isinstance(self.method, PayinMethodTerms) and self.method.payin_method_name == "usdc_bank"
-        if self.amount_minor is None and not optional:
+        if self.amount_minor is None and not _may_leave_out_amount(self.method):
             raise ValueError("missing:amount_minor")
         return self
 
@@ -217,6 +217,11 @@ class PaymentIntent(BaseModel):
     def send_before_s(self) -> int:
         """Not sent later than so many seconds after acceptance: an outage must not charge a customer who left."""
         return self.send_within_s or SEND_WITHIN_S.get(self.flow, SEND_WITHIN_DEFAULT_S)
+
+
+def _may_leave_out_amount(method: BaseModel) -> bool:
+    row = PAYIN_METHODS.get(method.payin_method_name) if isinstance(method, PayinMethodTerms) else None
+    return row is not None and row.amount_is_optional
 
 
 def parse_intent(message: dict[str, Any]) -> PaymentIntent:

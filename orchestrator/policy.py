@@ -71,7 +71,6 @@ class Policy:
     dialect: Dialect = DIALECT
     authorisation_aged_ms: int = 5 * DAY_S * 1000  # an authorisation not captured for so long gets a review
     allow_http_actions: bool = False  # http URLs in next_action, for sandboxes only
-    source_prefix: str = "/payorch"
 
 
 def spread_ms(key: PaymentKey, *, salt: int, up_to_ms: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.events import payment_routing_key
 from orchestrator.ports import PublishedEvent
 
 if TYPE_CHECKING:
@@ -22,17 +23,13 @@ def route(body: bytes) -> PublishedEvent:
     try:
         event = json.loads(body)
         is_refusal = event["type"].endswith(".refused")
-        routing_key = _refusal_key(event) if is_refusal else _payment_key(event["data"])
+        routing_key = _refusal_key(event) if is_refusal else payment_routing_key(event["data"])
         partition = str(event["id"]) if is_refusal else f"{event['data']['merchant']}/{event['data']['intent_id']}"
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not an event of this program: {type(error).__name__}") from error
     if len(routing_key.encode()) > ROUTING_KEY_MAX:
         raise ValueError("the routing key is too long")
     return PublishedEvent(routing_key=routing_key, body=body, partition=partition)
-
-
-def _payment_key(data: Mapping[str, Any]) -> str:
-    return ".".join(("payment", data["merchant"], data["flow"], data["status"]))
 
 
 def _refusal_key(event: Mapping[str, Any]) -> str:
