@@ -16,6 +16,7 @@ CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3,4}$")]
 MethodCurrency = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}:[A-Z]{3,4}$")]
 HttpStatus = Annotated[int, Field(ge=400, le=499)]
 
+RecreatedFlow = Literal["payin", "gateway_link", "payid"]
 Reads = Annotated[tuple[ReadPath, ...], *CommaSeparated]
 
 
@@ -120,6 +121,10 @@ class PaymentFields(BaseModel):
     card_response_amount_unit: Literal["auto", "minor", "major"] = Field(
         default="auto", description="Unit of card answers (contract D-02)."
     )
+    card_refund_amount_unit: AmountUnit | None = Field(
+        default=None,
+        description="Unit of `refund_amount` in card refunds, which no page tells: without it they are refused.",
+    )
     card_waiting_with_3ds: Literal["requires_action", "processing"] = Field(
         default="requires_action", description="What `waiting` with a 3DS address in the reply to a create means."
     )
@@ -165,6 +170,14 @@ class PollFields(BaseModel):
     )
     in_doubt_grace_s: Seconds = Field(
         default=60, description="Rest after the deadline of a lost call before anything is sent again."
+    )
+    in_doubt_recreate: Annotated[tuple[RecreatedFlow, ...], *CommaSeparated] = Field(
+        default=("payin", "gateway_link", "payid"),
+        description="Flows whose lost creates are sent once more where their rules allow it; cards never are.",
+    )
+    payid_own_mailboxes: Annotated[tuple[str, ...], *CommaSeparated] = Field(
+        default=(),
+        description="The merchant's own mailboxes: a lost PayID that is mailed only there is created once more.",
     )
     in_doubt_window_s: Seconds = Field(
         default=900, description="A lost call is searched so long before and after it was sent."

@@ -124,7 +124,11 @@ class WorkerFields(BaseSettings):
     concurrency: int = Field(default=500, ge=1, le=10_000, description="Payments in flight per worker process.")
     worker_port: int = Field(default=0, ge=0, le=65_535, description="Health and metrics of a worker; 0 is off.")
     drain_s: float = Field(
-        default=60, ge=1, le=600, allow_inf_nan=False, description="A stopping worker lets calls end so long."
+        default=50,
+        ge=1,
+        le=600,
+        allow_inf_nan=False,
+        description="A stopping worker lets calls end so long; keep it below the stop grace.",
     )
     events_retry_s: float = Field(
         default=600,

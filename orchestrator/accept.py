@@ -9,9 +9,11 @@ from orchestrator.codec import encode
 from orchestrator.commands import Command, parse_command
 from orchestrator.errors import RefusedError, RetryError
 from orchestrator.events import status_event
+from orchestrator.history import Verdict, What
 from orchestrator.identity import fingerprint
 from orchestrator.intent import PaymentIntent, parse_intent
 from orchestrator.message import parse_message
+from orchestrator.notes import noted
 from orchestrator.observation import CommandSeen, encode_observation
 from orchestrator.payment import new_payment
 from orchestrator.ports import AcceptOutcome, NotifyOutcome, Record
@@ -37,13 +39,13 @@ async def accept(incoming: Incoming, *, engine: Engine, claim: bool = False) -> 
             await _keep(parse_command(message), incoming, engine=engine)
             return None
         intent = parse_intent(message)
-        return await _stored(intent, fingerprint(message), engine=engine, claim=claim)
+        return await _stored(intent, fingerprint(message), incoming.origin, engine=engine, claim=claim)
     except RefusedError as refused:
         await refuse(incoming, refused, message, engine=engine)
         return None
 
 
-async def _stored(intent: PaymentIntent, print_: str, *, engine: Engine, claim: bool) -> Record | None:
+async def _stored(intent: PaymentIntent, print_: str, origin: str, *, engine: Engine, claim: bool) -> Record | None:
     known = await engine.store.find_fingerprint(intent.key)
     now_ms = engine.clock.now_ms()
     if known is None:
@@ -55,6 +57,7 @@ async def _stored(intent: PaymentIntent, print_: str, *, engine: Engine, claim: 
             dialect=engine.policy.dialect,
             now_ms=now_ms,
         )
+        payment = noted(payment, What.INTENT, now_ms=now_ms, said=f"by {origin}", verdict=Verdict.APPLIED)
         event = status_event(
             payment,
             previous=None,

@@ -8,51 +8,62 @@ from typing import TYPE_CHECKING
 from orchestrator.absorb import belief_of, interpreted
 from orchestrator.errors import FencedError
 from orchestrator.flows import FLOWS
-from orchestrator.held import Held, commit, hand_back, open_record, until_answered, write
+from orchestrator.held import Held, hand_back, open_record, until_answered, write
+from orchestrator.history import What
 from orchestrator.limits import heed, permit, told_to_wait_ms
-from orchestrator.next_step import Become, Read, ScanList, Send, Step, Wait, looked, next_step, sending
+from orchestrator.next_step import Become, Read, ScanList, Send, Step, Tell, Wait, looked, next_step, sending, told
+from orchestrator.notes import called, moved, replied
 from orchestrator.observation import Observation, ReplySeen, encode_observation
 from orchestrator.outcome import after_reply
-from orchestrator.payment import CREATE, Payment, public_view
+from orchestrator.parking import park
+from orchestrator.payment import CREATE, REFUND_PREFIX, Payment, public_view
 from orchestrator.policy import spread_ms
-from orchestrator.ports import CallClass, NotifyOutcome, Record
+from orchestrator.ports import ALONE_AT_CLAIMS, CallClass, NotifyOutcome, Record
 from orchestrator.reading import Reading, read_payment, scan_list
+from orchestrator.refuse import tell_refusal
 from orchestrator.sighting import Source
-from orchestrator.statuses import Review
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orchestrator.engine import Engine
     from orchestrator.identity import PaymentKey
     from orchestrator.ports import ProviderRequest, Reply
 
 STEPS_MAX = 20  # a payment that wants more at once is handed back for another turn
-# Leases that ran out in a row until a payment is parked: claimed alone from the fifth on. A worker dies with all
-# that it has in hand, so the count punishes the innocent too: the bar is high, and a parked payment is tried again.
-PARK_AFTER_CLAIMS = 10
-PARKED_FOR_MS = 300_000
 SEND_WITHIN_OF_LEASE = 5  # a call goes out within this part of the lease after its mark
 SPREAD_MAX_MS = 1_000
 
 
-async def advance(record: Record, *, engine: Engine) -> None:
+def _never() -> bool:
+    return False
+
+
+async def advance(record: Record, *, engine: Engine, is_stopping: Callable[[], bool] = _never) -> None:
     """Take a claimed payment as far as it goes now and hand it back, due when it wants attention next.
 
     A reply in hand is never dropped: its commit is repeated until the store answers, and where the payment is
-    not ours any more it goes in as an observation.
+    not ours any more it goes in as an observation. Once `is_stopping`, nothing more is begun: what is left to do
+    is handed over, due now.
     """
     try:
-        held: Held | None = open_record(record, engine=engine)
-        if held is not None and record.claims > PARK_AFTER_CLAIMS:
-            await _park(held, engine)
+        if record.claims > ALONE_AT_CLAIMS:
+            await park(record, engine=engine)
             return
+        held: Held | None = open_record(record, engine=engine)
         for _ in range(STEPS_MAX):
             if held is None:
                 return
             step = next_step(held.payment, policy=engine.policy, now_ms=engine.clock.now_ms())
-            held = await _take(held, step, engine)
+            if is_stopping() and not isinstance(step, Wait):
+                now_ms = engine.clock.now_ms()
+                held = await hand_back(held, engine=engine, due_at_ms=now_ms, settled=False)
+            else:
+                held = await _take(held, step, engine)
         if held is not None:
             engine.journal.warning("payment.many_steps", payment=str(record.key))
-            await hand_back(held, engine=engine, due_at_ms=engine.clock.now_ms() + engine.policy.lease_ms)
+            due_at_ms = engine.clock.now_ms() + engine.policy.lease_ms
+            await hand_back(held, engine=engine, due_at_ms=due_at_ms, settled=False)
     except FencedError:
         engine.journal.warning("payment.fenced", payment=str(record.key))
 
@@ -65,7 +76,7 @@ async def notify(key: PaymentKey, seen: Observation, *, engine: Engine) -> Notif
     return await engine.store.notify(key, encode_observation(seen), op=engine.new_id())
 
 
-async def _take(held: Held, step: Step, engine: Engine) -> Held | None:
+async def _take(held: Held, step: Step, engine: Engine) -> Held | None:  # noqa: PLR0911 - a step a line
     if isinstance(step, Read | ScanList) and public_view(held.payment) != held.stored_view:
         # What is known already is published before we ask for more: a read may take its whole deadline.
         return await write(held, lambda payment: payment, engine=engine, source=held.source, keep=True)
@@ -76,8 +87,11 @@ async def _take(held: Held, step: Step, engine: Engine) -> Held | None:
             return await _looked(held, await read_payment(held.payment, call_class, engine=engine), engine)
         case ScanList():
             return await _looked(held, await scan_list(held.payment, engine=engine), engine)
+        case Tell(operation=name):
+            return await _tell(held, name, engine)
         case Become(payment=payment):
-            return await write(held, lambda _: payment, engine=engine, source=held.source, own_move=True)
+            become = moved(held.payment, payment, What.CLOCK, now_ms=engine.clock.now_ms())
+            return await write(held, lambda _: become, engine=engine, source=held.source, own_move=True)
         case Wait(due_at_ms=due_at_ms):
             return await hand_back(held, engine=engine, due_at_ms=due_at_ms)
 
@@ -96,7 +110,11 @@ async def _send(held: Held, name: str, engine: Engine) -> Held | None:
             held, told_to_wait_ms(obstacle, engine=engine) or engine.policy.unsent_backoff_ms[-1], engine
         )
     issued_s = engine.clock.monotonic_s()
-    mark = partial(sending, name=name, policy=engine.policy, now_ms=engine.clock.now_ms())
+    now_ms = engine.clock.now_ms()
+
+    def mark(payment: Payment) -> Payment:
+        return called(sending(payment, name, policy=engine.policy, now_ms=now_ms), name, now_ms=now_ms)
+
     marked = await write(held, mark, engine=engine, source=held.source, own_move=True, keep=True)
     if marked is None or marked.refused:
         return marked
@@ -113,23 +131,37 @@ def _request(payment: Payment, name: str, engine: Engine) -> ProviderRequest:
     if name == CREATE:
         notification = engine.webhooks.notification(payment.key, payment.create.attempt)
         return flow.create(payment, notification, engine.policy.dialect)
+    if name.startswith(REFUND_PREFIX) and flow.refund is not None:
+        return flow.refund(payment, payment.operations[name], engine.policy.dialect)
     return flow.operations[name](payment, engine.policy.dialect)
 
 
 async def _replied(held: Held, name: str, reply: Reply, engine: Engine) -> Held | None:
     """Commit the reply in hand, or leave it for the owner the payment has now."""
+    deadline_ms = held.payment.operations[name].deadline_ms
 
     def change(payment: Payment) -> Payment:
         sighting = interpreted(payment, reply.body, source=Source.REPLY, policy=engine.policy, operation=name)
         belief, now_ms = belief_of(payment, engine.policy), engine.clock.now_ms()
-        return after_reply(payment, name, reply, sighting, belief=belief, policy=engine.policy, now_ms=now_ms)
+        changed = after_reply(
+            payment,
+            name,
+            reply,
+            sighting,
+            deadline_ms=deadline_ms,
+            belief=belief,
+            policy=engine.policy,
+            now_ms=now_ms,
+        )
+        return replied(payment, changed, name, reply, sighting, now_ms=now_ms)
 
     try:
         return await write(held, change, engine=engine, source=Source.REPLY)
     except FencedError:
         key, op = held.record.key, engine.new_id()
-        seen = encode_observation(ReplySeen(operation=name, at_ms=engine.clock.now_ms(), reply=reply))
-        await until_answered(lambda: engine.store.notify(key, seen, op=op), engine=engine)
+        seen = ReplySeen(operation=name, at_ms=engine.clock.now_ms(), reply=reply, deadline_ms=deadline_ms)
+        stored = encode_observation(seen)
+        await until_answered(lambda: engine.store.notify(key, stored, op=op), engine=engine)
         raise
 
 
@@ -143,15 +175,15 @@ async def _looked(held: Held, reading: Reading, engine: Engine) -> Held | None:
     return await write(held, change, engine=engine, source=reading.source)
 
 
+async def _tell(held: Held, name: str, engine: Engine) -> Held | None:
+    """Tell of a refusal before it counts as told: a crash in between tells again, and a repeat tells it once."""
+    refused = held.payment.operations[name]
+    await until_answered(partial(tell_refusal, refused, held.payment, engine=engine), engine=engine)
+    return await write(held, partial(told, name=name), engine=engine, source=held.source)
+
+
 async def _later(held: Held, wait_ms: int, engine: Engine) -> Held | None:
     """Nobody may call now: hand back until then, with a spread; it counts as nothing."""
     spread = spread_ms(held.record.key, salt=held.record.version, up_to_ms=min(wait_ms, SPREAD_MAX_MS))
-    return await hand_back(held, engine=engine, due_at_ms=engine.clock.now_ms() + wait_ms + spread)
-
-
-async def _park(held: Held, engine: Engine) -> None:
-    """A payment whose workers died again and again is put aside with a review; the queue goes on (I9)."""
-    engine.journal.warning("payment.parked", payment=str(held.record.key), claims=held.record.claims)
-    due_at_ms = engine.clock.now_ms() + PARKED_FOR_MS
-    parked = held.payment.with_review(Review.PARKED)
-    await commit(held, parked, engine=engine, source=held.source, due_at_ms=due_at_ms)
+    due_at_ms = engine.clock.now_ms() + wait_ms + spread
+    return await hand_back(held, engine=engine, due_at_ms=due_at_ms, settled=False)

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.errors import StoreCorruptError
 from orchestrator.identity import PaymentKey
-from orchestrator.payment import Claimed, Operation, OperationState, Payment
+from orchestrator.payment import Claimed, Operation, OperationState, Payment, RefundOutcome
 from orchestrator.statuses import Reason, Status
 
 SCHEMA = 1
@@ -19,19 +19,22 @@ def _default_of(field: dataclasses.Field[Any]) -> Any:
     return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
-_DEFAULTS = {field.name: _default_of(field) for field in dataclasses.fields(Payment)}
+def _defaults_of(kind: type[Payment | Operation | Claimed]) -> dict[str, Any]:
+    return {field.name: _default_of(field) for field in dataclasses.fields(kind)}
+
+
+_DEFAULTS: dict[type, dict[str, Any]] = {kind: _defaults_of(kind) for kind in (Payment, Operation, Claimed)}
+_dumped = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def encode(payment: Payment) -> bytes:
     """The stored body; a field at its default is left out."""
-    given = ((name, getattr(payment, name)) for name in _DEFAULTS)
-    flat: dict[str, Any] = {name: value for name, value in given if value != _DEFAULTS[name]}
+    flat = _plain(payment)
     flat["key"] = str(payment.key)
     flat["operations"] = {name: _plain(operation) for name, operation in payment.operations.items()}
     if payment.claimed:
         flat["claimed"] = _plain(payment.claimed)
-    text = json.dumps({"schema": SCHEMA, **flat}, separators=(",", ":"), ensure_ascii=False)
-    return zlib.compress(text.encode(), 1)
+    return zlib.compress(_dumped({"schema": SCHEMA, **flat}).encode(), 1)
 
 
 def decode(body: bytes) -> Payment:
@@ -47,9 +50,9 @@ def decode(body: bytes) -> Payment:
         raise StoreCorruptError(message) from error
 
 
-def _plain(value: Operation | Claimed) -> dict[str, Any]:
-    pairs = ((field, getattr(value, field.name)) for field in dataclasses.fields(value))
-    return {field.name: item for field, item in pairs if item != field.default}
+def _plain(value: Payment | Operation | Claimed) -> dict[str, Any]:
+    defaults = _DEFAULTS[type(value)]
+    return {name: item for name, default in defaults.items() if (item := getattr(value, name)) != default}
 
 
 def _same(value: Any) -> Any:
@@ -58,9 +61,12 @@ def _same(value: Any) -> Any:
 
 def _operations(value: dict[str, dict[str, Any]]) -> dict[str, Operation]:
     return {
-        name: Operation(**(flat | ({"state": OperationState(flat["state"])} if "state" in flat else {})))
+        name: Operation(**{field: _OPERATION_READERS.get(field, _same)(item) for field, item in flat.items()})
         for name, flat in value.items()
     }
+
+
+_OPERATION_READERS: dict[str, Any] = {"state": OperationState, "outcome": RefundOutcome, "untold": tuple}
 
 
 _READERS: dict[str, Any] = {
@@ -71,5 +77,6 @@ _READERS: dict[str, Any] = {
     "claimed": lambda flat: Claimed(**flat),
     "review": tuple,
     "aliases": tuple,
+    "history": tuple,
     "before_refund": lambda pair: (Status(pair[0]), Reason(pair[1]) if pair[1] else None),
 }

@@ -7,27 +7,39 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 from orchestrator.errors import RefusedError
 from orchestrator.flows import FLOWS
 from orchestrator.identity import DEFAULT_MERCHANT, PaymentKey
-from orchestrator.intent import refuse_card_numbers
+from orchestrator.intent import AmountMinor, refuse_card_numbers
 from orchestrator.payment import CAPTURE, CONFIRM_OTP, Operation, OperationState, Payment
+from orchestrator.refunds import ask_refund
 from orchestrator.statuses import Status
 from orchestrator.validation import validated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-COMMANDS = ("capture", "cancel", "confirm_otp", "refund")
+    from orchestrator.dialect import Dialect
+
+REASON_LENGTH_MIN = 5  # the provider refuses a shorter one
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,32}$")]
 
 
+def _long_enough(reason: str) -> str:
+    if len(reason.strip()) < REASON_LENGTH_MIN:
+        raise ValueError("reason_too_short")
+    return reason
+
+
+RefundReason = Annotated[str, StringConstraints(max_length=255), AfterValidator(_long_enough)]
+
+
 class _CommandShape(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
-    command: Literal["capture", "cancel", "confirm_otp"]
+    command: Literal["capture", "cancel", "confirm_otp", "refund"]
     merchant: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] = DEFAULT_MERCHANT
     intent_id: Id
     command_id: Id
@@ -35,6 +47,20 @@ class _CommandShape(BaseModel):
 
 class _OtpShape(_CommandShape):
     code: Code
+
+
+class _RefundShape(_CommandShape):
+    refund_id: Id
+    amount_minor: AmountMinor | None = None
+    reason: RefundReason | None = None
+
+
+COMMANDS: dict[str, type[_CommandShape]] = {
+    "capture": _CommandShape,
+    "cancel": _CommandShape,
+    "confirm_otp": _OtpShape,
+    "refund": _RefundShape,
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,35 +72,38 @@ class Command:
     command_id: str
     fingerprint: str
     code: str | None = None
+    refund_id: str | None = None
+    amount_minor: int | None = None  # None: all that is left
+    reason: str | None = None
 
 
 def parse_command(message: dict[str, Any]) -> Command:
     """Validate a command's shape.
 
-    Raises RefusedError: unknown_command, unsupported_command, missing_field, unknown_field, wrong_type, invalid_value.
+    Raises RefusedError: unknown_command, missing_field, unknown_field, wrong_type, invalid_value,
+    amount_not_integer, amount_out_of_range, card_number_refused.
     """
     refuse_card_numbers(message)
     name = message.get("command")
-    if name not in COMMANDS:
+    if not isinstance(name, str) or name not in COMMANDS:
         raise RefusedError("unknown_command", f"command must be one of {', '.join(COMMANDS)}.", field="command")
-    if name == "refund":
-        raise RefusedError("unsupported_command", "Refunds by command are not available yet.", field="command")
     filled = {key: value for key, value in message.items() if value is not None}
-    shape = validated(_OtpShape if name == "confirm_otp" else _CommandShape, filled, ())
+    shape = validated(COMMANDS[name], filled, ())
     canonical = json.dumps({"merchant": shape.merchant} | filled, sort_keys=True, separators=(",", ":"))
+    details = shape.model_dump(exclude={"command", "merchant", "intent_id", "command_id"})
     return Command(
         name=shape.command,
         key=PaymentKey(merchant=shape.merchant, intent_id=shape.intent_id),
         command_id=shape.command_id,
         fingerprint=hashlib.sha256(canonical.encode()).hexdigest(),
-        code=shape.code if isinstance(shape, _OtpShape) else None,
+        **details,
     )
 
 
-def obey(payment: Payment, command: Command, *, now_ms: int) -> Payment:
+def obey(payment: Payment, command: Command, *, now_ms: int, dialect: Dialect) -> Payment:
     """The payment after a command, unchanged where the command was answered before.
 
-    Raises RefusedError: command_conflict, already_sent, not_capturable, not_awaiting_otp.
+    Raises RefusedError: command_conflict, already_sent, not_capturable, not_awaiting_otp, and those of ask_refund.
     """
     known = payment.commands.get(command.command_id)
     if known == command.fingerprint:
@@ -85,6 +114,8 @@ def obey(payment: Payment, command: Command, *, now_ms: int) -> Payment:
             f"command_id {command.command_id!r} was used before with other content; use a new one.",
             field="command_id",
         )
+    if command.name == "refund":
+        return answered(ask_refund(payment, command, now_ms=now_ms, dialect=dialect), command)
     return answered(_OBEYED[command.name](payment, command, now_ms), command)
 
 
@@ -97,7 +128,11 @@ def _cancel(payment: Payment, command: Command, now_ms: int) -> Payment:
     """Only what was not sent can be canceled; the mark of the sending decides, whoever comes first."""
     if payment.status is Status.CANCELED:
         return payment
-    if payment.status is not Status.ACCEPTED or payment.create.state is not OperationState.READY:
+    if (
+        payment.status is not Status.ACCEPTED
+        or payment.create.state is not OperationState.READY
+        or (payment.create.attempt > 1)
+    ):
         raise RefusedError(
             "already_sent",
             f"{payment.key} was sent to the provider and cannot be canceled any more.",
@@ -123,7 +158,7 @@ def _confirm_otp(payment: Payment, command: Command, now_ms: int) -> Payment:
     """The code goes to the provider once; a refused code may be followed by another command with another."""
     action = payment.next_action or {}
     earlier = payment.operations.get(CONFIRM_OTP)
-    is_open = earlier is None or earlier.state is OperationState.REFUSED
+    is_open = earlier is None or earlier.state is OperationState.REFUSED or earlier.absent_since_ms is not None
     is_open = is_open and CONFIRM_OTP in FLOWS[payment.flow].operations
     if payment.status is not Status.REQUIRES_ACTION or action.get("type") != "otp" or not is_open:
         raise RefusedError("not_awaiting_otp", f"{payment.key} does not wait for a one-time code.", field=command.name)

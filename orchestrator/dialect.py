@@ -19,6 +19,7 @@ class Dialect:
     not_found_http: frozenset[int] = frozenset({400, 404, 405, 422})  # the read does not know the id; proves nothing
     card_request_unit: str = "minor"  # minor | major; to be confirmed before going live (D-02)
     card_response_unit: str = "auto"  # auto | minor | major
+    card_refund_unit: str | None = None  # minor | major; None: card refunds are refused until somebody confirmed it
     card_waiting_with_3ds: str = "requires_action"  # requires_action | processing (D-07)
     card_captures_itself: bool = True  # what an intent that does not say `capture` means
     gst_default: bool = False  # what an intent in AUD that does not say `gst` means (D-05)

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.absorb import absorb
 from orchestrator.codec import decode, encode
+from orchestrator.doubt import abandoned
 from orchestrator.errors import FencedError, RefusedError, StoreUnavailableError
 from orchestrator.events import status_event
+from orchestrator.history import What
 from orchestrator.next_step import Wait, next_step
-from orchestrator.observe import abandoned
+from orchestrator.notes import moved
 from orchestrator.payment import Payment, PublicView, public_view
-from orchestrator.ports import Commit, CommitOutcome, Committed, Record
+from orchestrator.ports import ALONE_AT_CLAIMS, Commit, CommitOutcome, Committed, Record
 from orchestrator.refuse import refuse_command
 from orchestrator.sighting import Source
+from orchestrator.statuses import Review
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -44,7 +47,8 @@ class Held:
 def open_record(record: Record, *, engine: Engine, owner_is_new: bool = True) -> Held:
     """Open a record: calls whose owner is gone are in doubt, waiting observations are applied."""
     stored = decode(record.body)
-    opened = abandoned(stored, now_ms=engine.clock.now_ms()) if owner_is_new else stored
+    now_ms = engine.clock.now_ms()
+    opened = moved(stored, abandoned(stored, now_ms=now_ms), What.LEFT, now_ms=now_ms) if owner_is_new else stored
     return _held(record, stored, opened, engine)
 
 
@@ -62,10 +66,15 @@ def _held(record: Record, stored: Payment, opened: Payment, engine: Engine) -> H
     )
 
 
-async def hand_back(held: Held, *, engine: Engine, due_at_ms: int | None) -> Held | None:
-    """Release the claim; what was observed is committed with it."""
-    if held.changed or due_at_ms is None:
-        answer = await commit(held, held.payment, engine=engine, source=held.source, due_at_ms=due_at_ms)
+async def hand_back(held: Held, *, engine: Engine, due_at_ms: int | None, settled: bool = True) -> Held | None:
+    """Release the claim; what was observed is committed with it.
+
+    `settled`: there is nothing left to do now, so nothing of this payment's is to be feared any more.
+    """
+    if held.changed or due_at_ms is None or (settled and _is_counted(held.record)):
+        answer = await commit(
+            held, held.payment, engine=engine, source=held.source, due_at_ms=due_at_ms, settled=settled
+        )
         if answer.outcome is CommitOutcome.COMMITTED:
             return None
         return _reopened(answer, held, engine)
@@ -117,9 +126,18 @@ async def commit(
     due_at_ms: int | None = None,
     keep: bool = False,
     own_move: bool = False,
+    settled: bool = True,
+    rest_ms: int | None = None,
 ) -> Committed:
-    """One atomic write of state, event and due time, repeated with the same op until the store answers."""
+    """One atomic write of state, event and due time, repeated with the same op until the store answers.
+
+    A payment under suspicion stays so until its turn has ended `settled`; with `rest_ms` it is put aside.
+    """
     record = held.record
+    has_ended = settled and not keep and rest_ms is None
+    forgives = has_ended or not _is_suspicious(record)
+    if has_ended and Review.PARKED in payment.review:
+        payment = payment.without_review(Review.PARKED)
     for seen, error in held.commands_refused:
         # Told before the commit that removes the command; a repeat tells it once.
         await until_answered(partial(refuse_command, seen, error, engine=engine), engine=engine)
@@ -149,6 +167,8 @@ async def commit(
         due_at_ms=due_at_ms,
         keep_lease_ms=engine.policy.lease_ms if keep else None,
         own_move=own_move,
+        forgives=forgives,
+        rest_ms=rest_ms,
     )
     answer = await until_answered(lambda: engine.store.commit(wanted), engine=engine)
     if answer.outcome in {CommitOutcome.FENCED, CommitOutcome.ABSENT}:
@@ -163,7 +183,18 @@ async def commit(
             previous=held.stored_view.status,
             observed_by=source,
         )
+        for review in sorted({*view.review} - {*held.stored_view.review}):
+            engine.journal.warning("payment.needs_review", payment=str(record.key), flow=payment.flow, review=review)
     return answer
+
+
+def _is_counted(record: Record) -> bool:
+    return record.claims > 0 or record.rests > 0
+
+
+def _is_suspicious(record: Record) -> bool:
+    """Whether going on for a while proves nothing: what it did the last times may still be before it."""
+    return record.claims >= ALONE_AT_CLAIMS or record.rests > 0
 
 
 def _kept(held: Held, payment: Payment, answer: Committed, engine: Engine) -> Held:
@@ -173,7 +204,7 @@ def _kept(held: Held, payment: Payment, answer: Committed, engine: Engine) -> He
         sequence=answer.sequence,
         observed=answer.observed,
         observations=answer.observations,
-        claims=0,
+        claims=held.record.claims if _is_suspicious(held.record) else 0,
     )
     return _held(record, payment, payment, engine)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.flows.provider_object import status_word, text, time_ms, unwrap
 from orchestrator.limits import heed, permit, told_to_wait_ms
+from orchestrator.outcome import Verdict, verdict_of
 from orchestrator.payment import CREATE, Payment
 from orchestrator.ports import CallClass
 
@@ -35,6 +36,7 @@ class ListScan:
     started_ms: int
     ended_ms: int
     found: Found = field(default_factory=dict)
+    is_whole: bool = False  # read to its end, and every record names the payment it is of: absence means something
     wait_ms: int = 0  # it was not made: nobody may ask before then
 
     def answers(self, payment: Payment, *, from_ms: int, now_ms: int) -> bool:
@@ -66,6 +68,8 @@ class ListScans:
 def sent_ms(payment: Payment, engine: Engine) -> int:
     """When the create was sent, as far as is known."""
     create = payment.operations[CREATE]
+    if create.attempt > 1:  # the first attempt is looked for too
+        return payment.accepted_at_ms
     return create.deadline_ms - engine.policy.call_total_ms if create.deadline_ms else payment.accepted_at_ms
 
 
@@ -74,7 +78,7 @@ async def _made(payment: Payment, scan: Scan, from_ms: int, engine: Engine) -> L
     started_ms = engine.clock.now_ms()
     to_ms = started_ms + engine.policy.scan_window_ms
     records: list[Mapping[str, Any]] = []
-    wait_ms = 0
+    wait_ms, is_whole = 0, False
     for page in range(1, engine.policy.scan_pages_max + 1):
         wait_ms = await _patient_permit(payment, engine)
         if wait_ms:
@@ -84,11 +88,29 @@ async def _made(payment: Payment, scan: Scan, from_ms: int, engine: Engine) -> L
         await heed(reply, request, payment.key, engine=engine)
         wait_ms = told_to_wait_ms(reply, engine=engine)
         of_page = _records(reply)
-        records += of_page
-        if wait_ms or len(of_page) < scan.per_page:
+        records += of_page or []
+        told = _told_length(reply)
+        if wait_ms or of_page is None:
+            break
+        if len(of_page) < (told or scan.per_page):
+            # A short page ends the list for certain only where its full length is known.
+            is_whole = told is not None or not of_page
             break
     ended_ms = engine.clock.now_ms()
-    return ListScan(from_ms=from_ms, started_ms=started_ms, ended_ms=ended_ms, found=_by_id(records), wait_ms=wait_ms)
+    return ListScan(
+        from_ms=from_ms,
+        started_ms=started_ms,
+        ended_ms=ended_ms,
+        found=_by_id(records),
+        is_whole=is_whole and all(text(record.get("external_id")) for record in records),
+        wait_ms=wait_ms,
+    )
+
+
+def _told_length(reply: Reply) -> int | None:
+    """How long the provider says that it makes its pages."""
+    told = text((unwrap(reply.body) or {}).get("per_page"))
+    return int(told) if told is not None and told.isdecimal() and int(told) > 0 else None
 
 
 async def _patient_permit(payment: Payment, engine: Engine) -> int:
@@ -114,7 +136,8 @@ def _adopted_first(record: Mapping[str, Any]) -> tuple[bool, int]:
     return status_word(record.get("status")) == "failed", time_ms(record.get("created_at")) or 0
 
 
-def _records(reply: Reply) -> list[Mapping[str, Any]]:
-    body = unwrap(reply.body)
+def _records(reply: Reply) -> list[Mapping[str, Any]] | None:
+    """The records of a page, one that is no object as an empty one; None where the reply is no page."""
+    body = unwrap(reply.body) if verdict_of(reply) is Verdict.ANSWERED else None
     records = body.get("records") if body else None
-    return [record for record in records if isinstance(record, dict)] if isinstance(records, list) else []
+    return [record if isinstance(record, dict) else {} for record in records] if isinstance(records, list) else None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import unicodedata
+import re
 from typing import Any
 
 from orchestrator.errors import RefusedError
 
 BODY_MAX_BYTES = 64 * 1024
 DEPTH_MAX = 32
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # the Unicode categories Cc and Cs
 
 
 def parse_message(body: bytes) -> dict[str, Any]:
@@ -63,7 +64,7 @@ def _no_constant(name: str) -> None:
 def _check_strings(value: Any, path: str, depth: int) -> None:
     if depth > DEPTH_MAX:
         raise RefusedError("too_deep", f"The message is nested deeper than {DEPTH_MAX} levels.")
-    if isinstance(value, str) and any(unicodedata.category(char) in {"Cc", "Cs"} for char in value):
+    if isinstance(value, str) and _CONTROL.search(value):
         name = path or "message"
         raise RefusedError(
             "control_character", f"{name} holds a control character; remove it (line breaks too).", field=name
@@ -80,4 +81,5 @@ def _check_strings(value: Any, path: str, depth: int) -> None:
 
 def _shown(text: str) -> str:
     """A received name fit for an error text: printable, short."""
-    return "".join(char if char.isprintable() else "?" for char in text)[:80]
+    shown = text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)
+    return shown[:80]

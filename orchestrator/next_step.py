@@ -5,11 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from orchestrator.doubt import UNMOVED_FOR_MS, grace_ends_ms, in_doubt, may_create_again, once_more
 from orchestrator.flows import FLOWS, reads_of
 from orchestrator.flows.payin import pay_code_is_late
-from orchestrator.payment import CAPTURE, CONFIRM_OTP, CREATE, Operation, OperationState, Payment
+from orchestrator.payment import (
+    CAPTURE,
+    CONFIRM_OTP,
+    CREATE,
+    REFUND_PREFIX,
+    REFUNDABLE,
+    Operation,
+    OperationState,
+    Payment,
+)
 from orchestrator.policy import DAILY_STATES, Policy, Schedule, spread_ms
 from orchestrator.ports import CallClass
+from orchestrator.refund_course import refund_refused
+from orchestrator.refunds import why_not_sent
 from orchestrator.statuses import FINAL, Reason, Review, Stage, Status, stage_of
 
 if TYPE_CHECKING:
@@ -36,6 +48,13 @@ class ScanList:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Tell:
+    """Tell who asked for it that this operation was refused."""
+
+    operation: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Become:
     """A move of our own: no call, another payment."""
 
@@ -50,7 +69,7 @@ class Wait:
 
 
 WANTED_LOOKS_MAX = 6
-Step = Send | Read | ScanList | Become | Wait
+Step = Send | Read | ScanList | Tell | Become | Wait
 
 
 def next_step(payment: Payment, *, policy: Policy, now_ms: int) -> Step:
@@ -62,13 +81,27 @@ def next_step(payment: Payment, *, policy: Policy, now_ms: int) -> Step:
     return Wait(due_at_ms=None)
 
 
+def _tell(payment: Payment, _: Policy, __: int) -> Step | None:
+    """Who asked for a refund that the provider refused hears of it before anything else happens."""
+    untold = [operation.name for operation in payment.operations.values() if operation.untold is not None]
+    return Tell(operation=untold[0]) if untold else None
+
+
 def _create(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
     create = payment.operations[CREATE]
     if payment.status is not Status.ACCEPTED or create.state is not OperationState.READY:
         return None
-    if _too_late_to_send(payment, policy, now_ms):
-        return Become(payment=payment.moved(Status.EXPIRED, Reason.NOT_SENT, now_ms=now_ms))
-    return _send_or_wait(create, now_ms, latest_ms=payment.send_before_ms)
+    if not _too_late_to_send(payment, policy, now_ms):
+        return _send_or_wait(create, now_ms, latest_ms=payment.send_before_ms)
+    return Become(payment=_not_sent(payment, policy, now_ms))
+
+
+def _not_sent(payment: Payment, policy: Policy, now_ms: int) -> Payment:
+    """The payment that is too late to send: expired; but a lost attempt may live where nobody can look it up."""
+    is_expired = payment.create.attempt == 1 or payment.flow in policy.min_left_at_send_ms
+    if is_expired:
+        return payment.moved(Status.EXPIRED, Reason.NOT_SENT, now_ms=now_ms)
+    return in_doubt(payment, payment.create, now_ms=now_ms)
 
 
 def _too_late_to_send(payment: Payment, policy: Policy, now_ms: int) -> bool:
@@ -89,17 +122,45 @@ def _create_in_doubt(payment: Payment, policy: Policy, now_ms: int) -> Step | No
     create = payment.operations[CREATE]
     if payment.status is not Status.ACCEPTED or create.state is not OperationState.IN_DOUBT:
         return None
-    aged_ms = create.at_ms + policy.in_doubt_aged_ms
-    if now_ms >= aged_ms and Review.IN_DOUBT_AGED not in payment.review:
-        return Become(payment=payment.with_review(Review.IN_DOUBT_AGED))
+    if may_create_again(payment, policy, now_ms=now_ms):
+        if not _too_late_to_send(payment, policy, now_ms):
+            return Become(payment=once_more(payment, create, now_ms=now_ms))
+        if payment.flow in policy.min_left_at_send_ms:
+            return Become(payment=_not_sent(payment, policy, now_ms))
+    aged = _aged(payment, create, policy, now_ms)
+    if aged is not None:
+        return aged
     if FLOWS[payment.flow].scan is None:
-        return Wait(due_at_ms=aged_ms if now_ms < aged_ms else now_ms + policy.daily.then_s * 1000)
-    due = _due(create.at_ms, create.looks, policy.scanning, payment)
+        ahead = [at for at in (grace_ends_ms(create, policy), create.at_ms + policy.in_doubt_aged_ms) if at > now_ms]
+        return Wait(due_at_ms=min(ahead, default=now_ms + policy.daily.then_s * 1000))
+    due = now_ms if payment.look_wanted == 0 else _look_due(payment, create, policy)
     return ScanList() if due <= now_ms else Wait(due_at_ms=due)
 
 
+def _aged(payment: Payment, operation: Operation, policy: Policy, now_ms: int) -> Step | None:
+    """In doubt for so long needs a person; it is looked at on, every day."""
+    if now_ms < operation.at_ms + policy.in_doubt_aged_ms or Review.IN_DOUBT_AGED in payment.review:
+        return None
+    return Become(payment=payment.with_review(Review.IN_DOUBT_AGED))
+
+
+def _look_due(payment: Payment, operation: Operation, policy: Policy) -> int:
+    """When an operation in doubt is looked up next: by the schedule, and at once where a look begins to count."""
+    looked_ms = payment.looked_at_ms or 0
+    if Review.IN_DOUBT_AGED in payment.review:
+        return _after_last_look(payment, operation.looks, policy.daily)
+    counts_from = [grace_ends_ms(operation, policy)]
+    if operation.absent_since_ms is not None:
+        counts_from.append(operation.absent_since_ms + UNMOVED_FOR_MS)
+    return min([_due(operation.at_ms, operation.looks, policy.scanning, payment), *_after(looked_ms, counts_from)])
+
+
+def _after(looked_ms: int, moments: list[int]) -> list[int]:
+    return [moment for moment in moments if looked_ms < moment]
+
+
 def _confirming(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
-    if payment.look_wanted is not None:
+    if payment.look_wanted is not None and payment.reference is not None:
         due = (payment.looked_at_ms or 0) + policy.confirming.gap_s(payment.look_wanted) * 1000
         return Read(call_class=CallClass.CONFIRM) if due <= now_ms else Wait(due_at_ms=due)
     if payment.claimed is None:
@@ -110,18 +171,35 @@ def _confirming(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
 
 def _commanded(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
     """Operations after the create: sent once from the status they start from; in doubt they are looked at."""
-    for name, starts_from in _STARTS_FROM.items():
-        operation = payment.operations.get(name)
-        if operation is None and name == CAPTURE and payment.reason is Reason.CAPTURING:
-            operation = Operation(name=CAPTURE)
-        if operation is None or (payment.status, payment.reason) not in starts_from:
-            continue
-        if operation.state is OperationState.READY:
+    operations = payment.operations
+    if payment.reason is Reason.CAPTURING and CAPTURE not in operations:
+        operations = {**operations, CAPTURE: Operation(name=CAPTURE)}
+    for name, operation in operations.items():
+        may_start = (payment.status, payment.reason) in starts_from(name)
+        if operation.state is OperationState.READY and name.startswith(REFUND_PREFIX):
+            return _refund_overtaken(payment, operation, policy, now_ms) or _send_or_wait(operation, now_ms)
+        if operation.state is OperationState.READY and may_start and name != CREATE:
             return _send_or_wait(operation, now_ms)
-        if operation.state is OperationState.IN_DOUBT:
-            due = _due(operation.at_ms, operation.looks, policy.scanning, payment)
-            return Read(call_class=CallClass.CONFIRM) if due <= now_ms else Wait(due_at_ms=due)
+        if operation.state is OperationState.IN_DOUBT and may_start:
+            return _looked_up(payment, operation, policy, now_ms)
     return None
+
+
+def _looked_up(payment: Payment, operation: Operation, policy: Policy, now_ms: int) -> Step:
+    aged = _aged(payment, operation, policy, now_ms)
+    due = _look_due(payment, operation, policy)
+    return aged or (Read(call_class=CallClass.CONFIRM) if due <= now_ms else Wait(due_at_ms=due))
+
+
+def _refund_overtaken(payment: Payment, refund: Operation, policy: Policy, now_ms: int) -> Step | None:
+    """A refund that was accepted and not sent when a dispute, or another refund, came: it is never sent."""
+    words = why_not_sent(payment, refund, dialect=policy.dialect)
+    return Become(payment=refund_refused(payment, refund, *words, now_ms=now_ms)) if words else None
+
+
+def starts_from(operation_name: str) -> frozenset[tuple[Status, Reason | None]]:
+    """The statuses, with their reasons, in which an operation may be sent and is looked up."""
+    return REFUNDABLE if operation_name.startswith(REFUND_PREFIX) else _STARTS_FROM.get(operation_name, frozenset())
 
 
 _STARTS_FROM: dict[str, frozenset[tuple[Status, Reason | None]]] = {
@@ -218,6 +296,7 @@ def _elapsed_ms(schedule: Schedule, looks: int) -> int:
 
 
 _WANTS: tuple[Callable[[Payment, Policy, int], Step | None], ...] = (
+    _tell,
     _create,
     _create_in_doubt,
     _confirming,
@@ -240,6 +319,11 @@ def sending(payment: Payment, name: str, *, policy: Policy, now_ms: int) -> Paym
         looks=0,
     )
     return payment.with_operation(marked)
+
+
+def told(payment: Payment, *, name: str) -> Payment:
+    """The payment after who asked was told of the refusal."""
+    return payment.with_operation(replace(payment.operations[name], untold=None))
 
 
 def looked(payment: Payment, *, now_ms: int) -> Payment:

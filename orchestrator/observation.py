@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from orchestrator.ports import Reply
@@ -25,6 +25,7 @@ class ReplySeen:
     operation: str
     at_ms: int
     reply: Reply
+    deadline_ms: int | None = None  # of the mark whose call was answered: it tells which sending this was
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +37,35 @@ class CommandSeen:
     origin: str
 
 
-Observation = WebhookSeen | ReplySeen | CommandSeen
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DecisionSeen:
+    """What a person found out and decided of a payment, and who answers for it.
+
+    `attempt` and `paid_minor` are those that the person saw: where the payment went on since, nothing is done.
+    """
+
+    decision_id: str
+    at_ms: int
+    actor: str
+    reason: str
+    evidence: str
+    outcome: str
+    operation: str | None = None
+    attempt: int = 1
+    reference: str | None = None
+    paid_minor: int | None = None
+    reviews: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LookSeen:
+    """Somebody wants to know how the payment stands now."""
+
+    at_ms: int
+    actor: str
+
+
+Observation = WebhookSeen | ReplySeen | CommandSeen | DecisionSeen | LookSeen
 
 
 def encode_observation(seen: Observation) -> bytes:
@@ -50,6 +79,7 @@ def encode_observation(seen: Observation) -> bytes:
         case ReplySeen(reply=reply):
             flat |= {
                 "operation": seen.operation,
+                "deadline_ms": seen.deadline_ms,
                 "sent": reply.sent,
                 "http_status": reply.http_status,
                 "body": reply.body,
@@ -57,6 +87,8 @@ def encode_observation(seen: Observation) -> bytes:
                 "retry_after_s": reply.retry_after_s,
                 "error": reply.error,
             }
+        case DecisionSeen() | LookSeen():
+            flat |= asdict(seen)
     # Decimals become strings: the provider's numbers are read from either (D-14).
     return json.dumps(flat, separators=(",", ":"), default=str).encode()
 
@@ -70,7 +102,11 @@ def decode_observation(stored: bytes) -> Observation:
     if kind == "CommandSeen":
         return CommandSeen(at_ms=at_ms, body=flat["body"], origin=flat["origin"])
     if kind == "ReplySeen":
-        operation = flat.pop("operation")
-        return ReplySeen(at_ms=at_ms, operation=operation, reply=Reply(**flat))
+        operation, deadline_ms = flat.pop("operation"), flat.pop("deadline_ms", None)
+        return ReplySeen(at_ms=at_ms, operation=operation, deadline_ms=deadline_ms, reply=Reply(**flat))
+    if kind == "DecisionSeen":
+        return DecisionSeen(at_ms=at_ms, **flat | {"reviews": tuple(flat["reviews"])})
+    if kind == "LookSeen":
+        return LookSeen(at_ms=at_ms, actor=flat["actor"])
     message = f"unknown kind of observation: {kind!r}"
     raise ValueError(message)

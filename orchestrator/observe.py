@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from orchestrator.payment import CAPTURE, CONFIRM_OTP, CREATE, Claimed, Operation, OperationState, Payment, running
+from orchestrator.doubt import in_doubt
+from orchestrator.payment import CAPTURE, Claimed, OperationState, Payment, is_doubted, is_under_way
+from orchestrator.refund_course import (
+    may_be_of_an_earlier_refund,
+    may_have_fallen_through_before,
+    refund_fell_through,
+    refund_followed,
+    returned_minor,
+    sent_refund,
+)
 from orchestrator.sighting import REFUND_FELL_THROUGH, AmountCheck, Sighting, Source, Target
 from orchestrator.statuses import MATRIX, Move, Reason, Review, Stage, Status, stage_of
 
@@ -36,8 +45,10 @@ _CONFIRMABLE = frozenset(
     }
 )
 _REFUNDABLE = frozenset({Stage.SETTLING, Stage.SUCCEEDED, Stage.PARTIALLY_REFUNDED, Stage.DISPUTED})
+_UNANSWERED = frozenset({OperationState.READY, OperationState.SENDING, OperationState.IN_DOUBT})
 _LATE_FROM = frozenset({Stage.FAILED, Stage.EXPIRED, Stage.CANCELED})
 _WAITING_REVIEWS = (
+    Review.NOT_CAPTURED,
     Review.PARKED,
     Review.PAY_CODE_OVERDUE,
     Review.STALE,
@@ -68,37 +79,30 @@ def observe(payment: Payment, sighting: Sighting, *, belief: Belief, now_ms: int
     if sighting.external_id not in {None, payment.key.intent_id}:
         return payment.with_review(Review.FOREIGN_REFERENCE)
     if sighting.reference and payment.reference not in {None, sighting.reference}:
-        return _other_reference(payment, sighting)
+        payment = _other_reference(payment, sighting)
+        if payment.reference != sighting.reference:
+            return payment
     payment = _created(payment, sighting, now_ms)
     if sighting.refund_fell_through:
-        return _refund_fell_through(payment, sighting, now_ms)
+        return _refund_fell_through(payment, sighting, belief, now_ms)
     if sighting.target is None:
         wanted = 0 if sighting.source not in READS else None
         return replace(payment, look_wanted=wanted).with_review(Review.UNKNOWN_STATUS)
     return _follow_matrix(payment, sighting, _judged(payment, sighting, sighting.target, belief), belief, now_ms)
 
 
-def abandoned(payment: Payment, *, now_ms: int) -> Payment:
-    """Calls whose owner is gone are in doubt: whether they were sent, nobody knows any more."""
-    for operation in running(payment.operations.values()):
-        if operation.state is OperationState.SENDING:
-            payment = in_doubt(payment, operation, now_ms=now_ms)
-    return payment
-
-
-def in_doubt(payment: Payment, operation: Operation, *, now_ms: int) -> Payment:
-    """The payment with this operation in doubt: looked at from now on; a one-time code is not kept for it."""
-    doubtful = replace(operation, state=OperationState.IN_DOUBT, at_ms=now_ms, looks=0)
-    code = None if operation.name == CONFIRM_OTP else payment.otp_code
-    return replace(payment, otp_code=code).with_operation(doubtful)
-
-
 def _proven_sent(payment: Payment, sighting: Sighting, now_ms: int) -> Payment:
-    """A webhook for an attempt we never marked as sent proves that a mark was lost: never send it again."""
+    """A webhook proves that a create was executed: it is never sent again, whatever else the webhook tells.
+
+    For one that we never marked as sent it proves that a mark was lost.
+    """
     create = payment.create
-    if sighting.source is not Source.WEBHOOK or create.state is not OperationState.READY:
+    if sighting.source is not Source.WEBHOOK or create.state not in _UNANSWERED:
         return payment
-    return in_doubt(payment, create, now_ms=now_ms).with_review(Review.UNEXPECTED_OBSERVATION)
+    if create.state is OperationState.READY:
+        payment = in_doubt(payment, create, now_ms=now_ms)
+        payment = payment.with_review(Review.UNEXPECTED_OBSERVATION) if create.attempt == 1 else payment
+    return payment.with_operation(replace(payment.create, is_proven=True))
 
 
 def _unusable(payment: Payment, sighting: Sighting, now_ms: int) -> Payment:
@@ -125,10 +129,19 @@ def _succeeded(payment: Payment, claimed: Claimed, now_ms: int) -> Payment:
 
 
 def _other_reference(payment: Payment, sighting: Sighting) -> Payment:
-    """Another payment of the provider's under our id: kept as an alias; money on it needs a person."""
-    payment = replace(payment, aliases=tuple(sorted({*payment.aliases, sighting.reference or ""})))
-    paid = sighting.target is not None and sighting.target.column in _PAID
-    return payment.with_review(Review.DUPLICATE_EXTERNAL_ID) if paid else payment
+    """Another payment of the provider's under our id: an alias. The one that is paid is the payment.
+
+    Two that are paid need a person, and so do two that a list shows where we looked for one.
+    """
+    aliases = tuple(sorted({*payment.aliases, sighting.reference or ""}))
+    column = sighting.target.column if sighting.target else None
+    is_paid = payment.customer_paid or payment.claimed is not None or row_of(payment) in _PAID
+    if column in _PAID and not is_paid:
+        rest = tuple(sorted({*aliases, payment.reference or ""} - {sighting.reference}))
+        return replace(payment, aliases=rest, reference=sighting.reference)
+    is_alarming = column in _PAID or (sighting.source is Source.SCAN and column is not Stage.FAILED)
+    payment = replace(payment, aliases=aliases)
+    return payment.with_review(Review.DUPLICATE_EXTERNAL_ID) if is_alarming else payment
 
 
 def _created(payment: Payment, sighting: Sighting, now_ms: int) -> Payment:
@@ -148,7 +161,7 @@ def _judged(payment: Payment, sighting: Sighting, target: Target, belief: Belief
     wrong = sighting.amount is AmountCheck.MISMATCH or sighting.currency_differs
     if target.column is Stage.SETTLING and belief.waiting_is_success and not wrong:
         target = Target(column=Stage.SUCCEEDED, status=Status.SUCCEEDED)
-    if target.column is Stage.REFUNDED and 0 < (sighting.refunded_minor or 0) < _received(payment, sighting):
+    if target.column is Stage.REFUNDED and 0 < (returned_minor(payment, sighting) or 0) < _received(payment, sighting):
         return Target(column=Stage.PARTIALLY_REFUNDED, status=Status.PARTIALLY_REFUNDED)
     if (target.column is Stage.SUCCEEDED and (wrong or short)) or (target.column is Stage.AUTHORISED and wrong):
         return Target(column=target.column, status=Status.PROCESSING, reason=Reason.AMOUNT_REVIEW)
@@ -166,11 +179,13 @@ def _is_underpaid(payment: Payment, sighting: Sighting) -> bool:
 
 
 def _follow_matrix(payment: Payment, sighting: Sighting, target: Target, belief: Belief, now_ms: int) -> Payment:
-    row = _row(payment)
+    row = row_of(payment)
     move = MATRIX[row][target.column]
     if row is Stage.ACTION and target.ends_action:
         move = Move.APPLY
     if row is Stage.REFUND_PENDING and target.column is Stage.SUCCEEDED and sighting.source not in READS:
+        move = Move.CONFIRM
+    if belief.has_read and may_be_of_an_earlier_refund(payment, sighting, row=row, column=target.column):
         move = Move.CONFIRM
     if move is Move.STALE or (row is Stage.REFUNDED and not _may_leave_refunded(payment, target)):
         return _contradicted(payment, sighting, now_ms)
@@ -195,11 +210,13 @@ def _may_leave_refunded(payment: Payment, target: Target) -> bool:
     return not is_refund or Review.REFUND_AMOUNT_UNKNOWN in payment.review
 
 
-def _row(payment: Payment) -> Stage:
+def row_of(payment: Payment) -> Stage:
+    """The row of the matrix a payment stands in, its running operations taken into account."""
     row = stage_of(payment.status, payment.reason)
-    if row is Stage.ACCEPTED and payment.operations[CREATE].state is not OperationState.READY:
+    if row is Stage.ACCEPTED and (payment.create.state is not OperationState.READY or is_doubted(payment.create)):
         return Stage.DOUBT
-    if row is Stage.AUTHORISED and payment.operations.get(CAPTURE) in running(payment.operations.values()):
+    capture = payment.operations.get(CAPTURE)
+    if row is Stage.AUTHORISED and capture is not None and is_under_way(capture):
         return Stage.CAPTURING
     return row
 
@@ -235,7 +252,7 @@ def _claim(payment: Payment, sighting: Sighting, row: Stage, now_ms: int) -> Pay
 def _applied(payment: Payment, sighting: Sighting, target: Target, now_ms: int) -> Payment:
     old = payment
     if target.column is Stage.REFUND_PENDING and payment.status is not Status.REFUND_PENDING:
-        before = (payment.status, payment.reason) if _row(payment) in _REFUNDABLE else None
+        before = (payment.status, payment.reason) if row_of(payment) in _REFUNDABLE else None
         payment = replace(payment, before_refund=before)
     payment = payment.moved(target.status, target.reason, now_ms=now_ms)
     payment = replace(
@@ -250,7 +267,8 @@ def _applied(payment: Payment, sighting: Sighting, target: Target, now_ms: int) 
         payment = replace(payment, failure={"code": "failed", "message": "The provider gave no reason."})
     if (old.status, old.reason) != (payment.status, payment.reason):
         payment = payment.without_review(*_WAITING_REVIEWS)
-    payment = _with_money(payment, sighting, target)
+    payment = _with_returned(_with_money(payment, sighting, target), target, returned_minor(old, sighting))
+    payment = refund_followed(old, payment, now_ms=now_ms)
     return _operations_done(payment, now_ms) if target.column in _PAID else payment
 
 
@@ -268,12 +286,11 @@ def _with_money(payment: Payment, sighting: Sighting, target: Target) -> Payment
         is_settled = payment.settled or sighting.provider_status == SETTLED
         paid_minor = payment.paid_minor or payment.total_minor or 0
         payment = replace(payment, settled=is_settled, paid_minor=paid_minor)
-    return _with_returned(payment, sighting, target)
+    return payment
 
 
-def _with_returned(payment: Payment, sighting: Sighting, target: Target) -> Payment:
-    """The returned sum, which may only grow; one that is not told, or shrinks, is for a person (contract 3.5)."""
-    known = sighting.refunded_minor or 0
+def _with_returned(payment: Payment, target: Target, known: int | None) -> Payment:
+    """The returned sum, which may only grow; one that nobody knows, or shrinks, is for a person (contract 3.5)."""
     if target.status is Status.REFUNDED:
         payment = payment if known else payment.with_review(Review.REFUND_AMOUNT_UNKNOWN)
         return replace(payment, refunded_minor=known or payment.paid_minor)
@@ -307,13 +324,18 @@ def _operations_done(payment: Payment, now_ms: int) -> Payment:
     return payment.with_operation(replace(capture, state=OperationState.DONE, at_ms=now_ms, deadline_ms=None))
 
 
-def _refund_fell_through(payment: Payment, sighting: Sighting, now_ms: int) -> Payment:
+def _refund_fell_through(payment: Payment, sighting: Sighting, belief: Belief, now_ms: int) -> Payment:
     """`return_rejected` and `return_expired` are explicit: back to where the refund began (contract 3.3)."""
+    if belief.has_read and may_have_fallen_through_before(payment, sighting):
+        return replace(payment, look_wanted=0)
     if payment.status is Status.REFUNDED:  # bounced by the bank: a read must say that the money is back
         return replace(payment, provider_status=sighting.provider_status, look_wanted=0)
     if payment.status is not Status.REFUND_PENDING:
-        return payment
+        if sent_refund(payment) is None or payment.provider_status == sighting.provider_status:
+            return payment
+        payment = replace(payment, provider_status=sighting.provider_status)
+        return refund_fell_through(payment, now_ms=now_ms)
     status, reason = payment.before_refund or (Status.SUCCEEDED, None)
     wanted = payment.look_wanted if payment.before_refund else 0  # never seen paid: a read tells how it stands
     payment = replace(payment, before_refund=None, provider_status=sighting.provider_status, look_wanted=wanted)
-    return payment.moved(status, reason, now_ms=now_ms)
+    return refund_fell_through(payment, now_ms=now_ms).moved(status, reason, now_ms=now_ms)

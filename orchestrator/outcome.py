@@ -6,10 +6,12 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from orchestrator.doubt import in_doubt
 from orchestrator.flows import FLOWS
-from orchestrator.observe import Belief, in_doubt, observe
-from orchestrator.payment import CONFIRM_OTP, CREATE, Operation, OperationState, Payment
+from orchestrator.observe import Belief, observe
+from orchestrator.payment import CONFIRM_OTP, CREATE, REFUND_PREFIX, Operation, OperationState, Payment, running
 from orchestrator.provider_error import parse_error
+from orchestrator.refund_course import refund_refused, refund_taken
 from orchestrator.statuses import Status
 
 if TYPE_CHECKING:
@@ -53,31 +55,47 @@ def after_reply(
     reply: Reply,
     sighting: Sighting,
     *,
+    deadline_ms: int | None,
     belief: Belief,
     policy: Policy,
     now_ms: int,
 ) -> Payment:
-    """The payment after the reply to an operation's call; `sighting` is the interpreted body."""
-    operation = payment.operations[operation_name]
-    if operation.state is OperationState.DONE:
-        return observe(payment, sighting, belief=belief, now_ms=now_ms) if sighting.usable else payment
+    """The payment after the reply to an operation's call; `sighting` is the interpreted body.
+
+    `deadline_ms` is the one of the mark whose call was answered. It tells this sending from any other: a reply that
+    comes after its operation was given up for lost still settles it, one to an earlier sending says only what its
+    body shows.
+    """
     verdict = verdict_of(reply)
     if verdict is Verdict.ANSWERED and sighting.usable:
+        payment = _taken(payment, operation_name, sighting, now_ms=now_ms)
         payment = observe(payment, sighting, belief=belief, now_ms=now_ms)
-        operation = payment.operations[operation_name]
-        if operation.state is not OperationState.SENDING:
-            return payment
-    if verdict is Verdict.REFUSED and reply.http_status in FLOWS[payment.flow].refusals_kept:
+    operation = payment.operations.get(operation_name)
+    is_this_sending = operation is not None and deadline_ms is not None and operation.deadline_ms == deadline_ms
+    if operation is None or not is_this_sending or not running([operation]):
+        return payment
+    if verdict is Verdict.REFUSED and reply.http_status in FLOWS[payment.flow].refusals_kept and operation.attempt == 1:
         verdict = Verdict.NOT_EXECUTED
-    if verdict in {Verdict.NOT_EXECUTED, Verdict.UNAUTHORISED} and operation.state is OperationState.SENDING:
+    if verdict in {Verdict.NOT_EXECUTED, Verdict.UNAUTHORISED} and not operation.is_proven:
         pause_ms = _pause_ms(payment, operation, verdict, policy)
         return payment.with_operation(_ready_again(operation, reply, verdict, pause_ms=pause_ms, now_ms=now_ms))
-    if operation.state is OperationState.SENDING:
-        if operation_name == CONFIRM_OTP and verdict in {Verdict.ANSWERED, Verdict.REFUSED}:
-            return _otp_answered(payment, operation, reply, verdict, now_ms=now_ms)
-        if operation_name == CREATE and verdict is Verdict.REFUSED:
-            return _refused(payment, operation, reply, now_ms=now_ms)
-    return in_doubt(payment, operation, now_ms=now_ms)
+    if operation_name == CONFIRM_OTP and verdict in {Verdict.ANSWERED, Verdict.REFUSED}:
+        return _otp_answered(payment, operation, reply, verdict, now_ms=now_ms)
+    if verdict is Verdict.REFUSED and operation_name == CREATE and operation.attempt == 1 and not operation.is_proven:
+        return _refused(payment, operation, reply, now_ms=now_ms)
+    if verdict is Verdict.REFUSED and operation_name.startswith(REFUND_PREFIX):
+        code, message = _words(reply)
+        return refund_refused(payment, operation, code, message, now_ms=now_ms)
+    # A 4xx on a repeat is no failure (T-12), and one on a capture is read: it may have been captured before (T-37).
+    return in_doubt(payment, operation, now_ms=now_ms) if operation.state is OperationState.SENDING else payment
+
+
+def _taken(payment: Payment, operation_name: str, sighting: Sighting, *, now_ms: int) -> Payment:
+    """The provider's own object in the reply to a refund says that it took the refund."""
+    refund = payment.operations.get(operation_name)
+    if refund is None or not operation_name.startswith(REFUND_PREFIX) or sighting.reference != payment.reference:
+        return payment
+    return refund_taken(payment, refund, now_ms=now_ms)
 
 
 def _pause_ms(payment: Payment, operation: Operation, verdict: Verdict, policy: Policy) -> int:
@@ -104,21 +122,25 @@ def _ready_again(operation: Operation, reply: Reply, verdict: Verdict, *, pause_
 
 def _refused(payment: Payment, operation: Operation, reply: Reply, *, now_ms: int) -> Payment:
     """An explicit no to the first attempt: the payment failed, with the provider's words."""
-    error = parse_error(reply.http_status or 0, reply.body)
+    code, message = _words(reply)
     payment = payment.with_operation(replace(operation, state=OperationState.REFUSED, at_ms=now_ms, deadline_ms=None))
-    payment = replace(payment, failure={"code": error.code or f"http_{error.http_status}", "message": error.message})
-    return payment.moved(Status.FAILED, None, now_ms=now_ms)
+    return replace(payment, failure={"code": code, "message": message}).moved(Status.FAILED, None, now_ms=now_ms)
 
 
 def _otp_answered(payment: Payment, operation: Operation, reply: Reply, verdict: Verdict, *, now_ms: int) -> Payment:
     """`{"status": "Ok"}`: the customer confirms on the phone; an explicit no: another code may be tried."""
     if verdict is Verdict.REFUSED:
-        error = parse_error(reply.http_status or 0, reply.body)
-        said = {"code": error.code or f"http_{error.http_status}", "message": error.message}
+        code, message = _words(reply)
+        action = {"type": "otp", "refused": {"code": code, "message": message}}
         refused = replace(operation, state=OperationState.REFUSED, at_ms=now_ms, deadline_ms=None)
-        return replace(payment, otp_code=None, next_action={"type": "otp", "refused": said}).with_operation(refused)
+        return replace(payment, otp_code=None, next_action=action).with_operation(refused)
     word = reply.body.get("status") if isinstance(reply.body, dict) else None
     if not isinstance(word, str) or word.lower() != "ok":
         return replace(in_doubt(payment, operation, now_ms=now_ms), look_wanted=0)
     done = replace(operation, state=OperationState.DONE, at_ms=now_ms, deadline_ms=None)
     return replace(payment, otp_code=None, next_action={"type": "stk_push"}).with_operation(done)
+
+
+def _words(reply: Reply) -> tuple[str, str]:
+    error = parse_error(reply.http_status or 0, reply.body)
+    return error.code or f"http_{error.http_status}", error.message

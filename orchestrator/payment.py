@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.dialect import DIALECT, Dialect
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 CREATE = "create"
 CAPTURE = "capture"
 CONFIRM_OTP = "confirm_otp"
+REFUND_PREFIX = "refund:"  # one operation for each refund_id
 
 
 class OperationState(StrEnum):
@@ -29,6 +31,16 @@ class OperationState(StrEnum):
     DONE = "done"
     REFUSED = "refused"
     IN_DOUBT = "in_doubt"  # resolved by looking, never by blindly sending again
+
+
+class RefundOutcome(StrEnum):
+    """How a refund ended that the provider had taken."""
+
+    RETURNED = "returned"
+    FELL_THROUGH = "fell_through"  # rejected by the bank, or lapsed
+
+
+RefusalWords = tuple[str, str]  # a stable code, a sentence
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +57,13 @@ class Operation:
     unsent: int = 0  # how often in a row it was certainly not executed
     reference: str | None = None
     looks: int = 0  # while in doubt: how often we looked
+    absent_since_ms: int | None = None  # since when looks, made after the grace, show no trace of it
+    is_proven: bool = False  # the provider spoke of it by itself: it was executed, whatever came of it
+    amount_minor: int | None = None  # of a refund: what is to be returned
+    note: str | None = None  # of a refund: the reason that the provider is told
+    command_id: str | None = None  # of a refund: who asked
+    outcome: RefundOutcome | None = None  # of a refund that the provider took: how it ended
+    untold: RefusalWords | None = None  # a refusal that its asker was not told yet
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,12 +111,14 @@ class Payment:
     provider_status: str | None = None
     provider_stage: str | None = None
     commands: Mapping[str, str] = field(default_factory=dict)  # command_id -> fingerprint, of those answered
+    decisions: Mapping[str, str] = field(default_factory=dict)  # decision_id -> why it was refused; empty: it was done
     otp_code: str | None = None  # kept until it is sent
     before_refund: tuple[Status, Reason | None] | None = None
     claimed: Claimed | None = None
     looks: int = 0  # polls since status and reason were entered
     looked_at_ms: int | None = None  # when the provider last answered usably
     look_wanted: int | None = None  # something was said that only a read can confirm; how many were made for it
+    history: tuple[str, ...] = ()  # lines of `orchestrator.history`, for people only: nothing is decided by it
 
     @property
     def create(self) -> Operation:
@@ -106,21 +127,40 @@ class Payment:
 
     def with_operation(self, operation: Operation) -> Payment:
         """The payment with this operation's record replaced."""
-        return replace(self, operations={**self.operations, operation.name: operation})
+        return _copied(self, operations={**self.operations, operation.name: operation})
 
     def with_review(self, *reasons: Review) -> Payment:
         """The payment with more reasons for a person to look at it."""
-        return replace(self, review=tuple(sorted({*self.review, *(str(reason) for reason in reasons)})))
+        return _copied(self, review=tuple(sorted({*self.review, *(str(reason) for reason in reasons)})))
 
     def without_review(self, *reasons: Review) -> Payment:
         """The payment with reasons removed that were cleared up."""
-        return replace(self, review=tuple(name for name in self.review if name not in {str(r) for r in reasons}))
+        return _copied(self, review=tuple(name for name in self.review if name not in {str(r) for r in reasons}))
 
     def moved(self, status: Status, reason: Reason | None, *, now_ms: int) -> Payment:
         """The payment in this status; entering a new one starts its schedule of looks anew."""
         if (status, reason) == (self.status, self.reason):
             return self
-        return replace(self, status=status, reason=reason, since_ms=now_ms, looks=0)
+        return _copied(self, status=status, reason=reason, since_ms=now_ms, looks=0)
+
+    def with_history(self, history: tuple[str, ...]) -> Payment:
+        """The payment with this history."""
+        return _copied(self, history=history)
+
+
+_NAMES = tuple(field.name for field in fields(Payment))
+_values_of = attrgetter(*_NAMES)
+_SETTERS = tuple(Payment.__dict__[name].__set__ for name in _NAMES)
+
+
+def _copied(payment: Payment, **changes: Any) -> Payment:
+    """What `replace` gives, in a third of its time: a payment has many fields and is copied at every step."""
+    copy = object.__new__(Payment)
+    for set_value, value in zip(_SETTERS, _values_of(payment), strict=True):
+        set_value(copy, value)
+    for name, value in changes.items():
+        object.__setattr__(copy, name, value)
+    return copy
 
 
 def new_payment(
@@ -204,12 +244,35 @@ def bare_reference(reference: str | None) -> str | None:
 
 def _derived_status(payment: Payment) -> tuple[Status, Reason | None]:
     """An operation shows only while the observed status is one it may start from; a later one wins."""
-    state = {name: operation.state for name, operation in payment.operations.items()}
-    if payment.status is Status.ACCEPTED and state[CREATE] is OperationState.IN_DOUBT:
+    if payment.status is Status.ACCEPTED and is_doubted(payment.create):
         return Status.IN_DOUBT, None
-    if payment.status is Status.REQUIRES_CAPTURE and state.get(CAPTURE) in _RUNNING:
+    capture = payment.operations.get(CAPTURE)
+    if payment.status is Status.REQUIRES_CAPTURE and capture is not None and is_under_way(capture):
         return Status.PROCESSING, Reason.CAPTURING
+    if (payment.status, payment.reason) in REFUNDABLE and running(refunds_of(payment)):
+        return Status.REFUND_PENDING, None
     return payment.status, payment.reason
+
+
+# The statuses that a refund may start from; `processing`/`settling` is a card that was captured.
+REFUNDABLE: frozenset[tuple[Status, Reason | None]] = frozenset(
+    {
+        (Status.SUCCEEDED, None),
+        (Status.PARTIALLY_REFUNDED, None),
+        (Status.PROCESSING, Reason.SETTLING),
+    }
+)
+
+
+def is_doubted(operation: Operation) -> bool:
+    """In doubt, or about to be sent again because an earlier attempt was: the doubt lasts until one is answered."""
+    is_repeat = operation.attempt > 1 and operation.state in {OperationState.READY, OperationState.SENDING}
+    return is_repeat or operation.state is OperationState.IN_DOUBT
+
+
+def is_under_way(operation: Operation) -> bool:
+    """Sent, as far as anybody knows, and not answered."""
+    return operation.state is OperationState.SENDING or is_doubted(operation)
 
 
 _RUNNING = frozenset({OperationState.SENDING, OperationState.IN_DOUBT})
@@ -218,3 +281,22 @@ _RUNNING = frozenset({OperationState.SENDING, OperationState.IN_DOUBT})
 def running(operations: Iterable[Operation]) -> list[Operation]:
     """Operations whose outcome is not known."""
     return [operation for operation in operations if operation.state in _RUNNING]
+
+
+def refund_name(refund_id: str) -> str:
+    """The name of a refund's operation."""
+    return f"{REFUND_PREFIX}{refund_id}"
+
+
+def refunds_of(payment: Payment) -> list[Operation]:
+    """All refunds that were asked for by command, whatever came of them."""
+    return [operation for name, operation in payment.operations.items() if name.startswith(REFUND_PREFIX)]
+
+
+def open_refund(payment: Payment) -> Operation | None:
+    """The one refund that may still move money: to be sent, on the wire, in doubt, or taken and not ended."""
+    for refund in refunds_of(payment):
+        is_taken = refund.state is OperationState.DONE and refund.outcome is None
+        if is_taken or refund.state in _RUNNING or refund.state is OperationState.READY:
+            return refund
+    return None

@@ -51,6 +51,9 @@ class Policy:
     lease_ms: int = 10_000
     call_total_ms: int = 40_000
     grace_ms: int = 60_000  # from the lost call's deadline until absence counts for anything
+    # Flows whose lost creates may be sent once more where their own rules allow it; a card never is.
+    recreated_flows: frozenset[str] = frozenset({"payin", "gateway_link", "payid"})
+    payid_own_mailboxes: frozenset[str] = frozenset()  # a PayID mailed only there may be created again
     scan_window_ms: int = 900_000  # either side of the moment of sending
     scan_pages_max: int = 500
     in_doubt_aged_ms: int = DAY_S * 1000

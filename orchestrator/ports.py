@@ -43,6 +43,8 @@ class Journal(Protocol):
 
 # The store
 
+ALONE_AT_CLAIMS = 5  # leases that ran out in a row until a payment is a suspect, claimed by itself alone
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
@@ -53,11 +55,12 @@ class Record:
     sequence: int  # +1 per event
     observed: int  # observations ever stored for this payment
     observations: tuple[bytes, ...]  # those not yet removed by a commit, oldest first
-    claims: int  # leases that ran out since the last commit
+    claims: int  # leases that ran out since it was last advanced; as a suspect only those that ran out alone
     fingerprint: str
     body: bytes
     owner: str | None = None
     owned_until_ms: int | None = None
+    rests: int = 0  # how often it was put aside since it was last advanced
 
 
 class AcceptOutcome(StrEnum):
@@ -101,6 +104,8 @@ class Commit:
     due_at_ms: int | None = None  # None: wants no attention any more (leaves the due index)
     keep_lease_ms: int | None = None  # None: release the claim; else stay owner for so long from now
     own_move: bool = False  # sending, cancel, local expiry: refused while unseen observations wait
+    forgives: bool = True  # `claims` and `rests` begin anew
+    rest_ms: int | None = None  # put aside for so long, whatever waits: neither kept nor forgiven
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,10 +181,25 @@ class PaymentStore(Protocol):
         """The payment as stored now, or None."""
         ...
 
+    async def due_at(self, key: PaymentKey) -> int | None:
+        """When it wants attention next, in milliseconds; the end of the lease where it is claimed; None: never."""
+        ...
+
     async def claim(self, shard: int, *, owner: str, lease_ms: int, limit: int) -> list[Record]:
         """Claim payments of a shard that are due and have no live owner, oldest due first, at most `limit`.
 
-        A payment whose lease ran out five times is claimed alone.
+        A suspect, whose lease ran out ALONE_AT_CLAIMS times, is passed over: `claim_alone` takes it.
+        """
+        ...
+
+    async def suspects(self) -> Sequence[int]:
+        """The shards in which a claim met suspects that nobody has taken since."""
+        ...
+
+    async def claim_alone(self, shard: int, *, owner: str, lease_ms: int) -> Record | None:
+        """Claim one suspect of a shard; only for an owner that has nothing else in hand, until a renewal says so.
+
+        Should this lease run out as well, `claims` rises above ALONE_AT_CLAIMS: nobody else can be to blame.
         """
         ...
 
@@ -190,15 +210,24 @@ class PaymentStore(Protocol):
         """
         ...
 
-    async def renew(self, keys: Sequence[PaymentKey], *, owner: str, lease_ms: int) -> frozenset[PaymentKey]:
-        """Extend these claims in one pipeline; returns those that were lost."""
+    async def renew(
+        self, keys: Sequence[PaymentKey], *, owner: str, lease_ms: int, alone: bool = False
+    ) -> frozenset[PaymentKey]:
+        """Extend these claims in one pipeline; returns those that were lost.
+
+        `alone`: the owner still has nothing else in hand.
+        """
         ...
 
     async def release(self, key: PaymentKey, *, owner: str, due_at_ms: int | None) -> bool:
         """Hand a claim back unchanged, due then (now if observations wait); False if it was not ours.
 
-        Without `due_at_ms` it wants no attention any more, as after a commit without one.
+        Without `due_at_ms` it wants no attention any more, as after a commit without one. Forgives nothing.
         """
+        ...
+
+    async def rest(self, key: PaymentKey, *, owner: str, for_ms: int) -> bool:
+        """Put a claim aside unchanged: due then, whatever waits, or at a command; False if it was not ours."""
         ...
 
     async def commit(self, commit: Commit) -> Committed:
@@ -208,7 +237,8 @@ class PaymentStore(Protocol):
     async def notify(self, key: PaymentKey, observation: bytes, *, op: str, is_command: bool = False) -> NotifyOutcome:
         """Append an observation; due now if nobody owns the payment; ring the bell.
 
-        For an absent payment it is kept: a command among the unclaimed, anything else among the orphans.
+        What was put aside rests on, unless this is a command. For an absent payment it is kept: a command among
+        the unclaimed, anything else among the orphans.
         """
         ...
 

@@ -24,6 +24,7 @@ class Source(StrEnum):
     SCAN = "scan"
     CLOCK = "clock"
     COMMAND = "command"
+    PERSON = "person"
 
 
 class AmountCheck(StrEnum):

@@ -49,6 +49,7 @@ class Review(StrEnum):
     FOREIGN_REFERENCE = "foreign_reference"
     IN_DOUBT_AGED = "in_doubt_aged"
     LATE_PAYMENT = "late_payment"
+    NOT_CAPTURED = "not_captured"
     OVERPAID = "overpaid"
     PARKED = "parked"
     PAY_CODE_OVERDUE = "pay_code_overdue"

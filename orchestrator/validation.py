@@ -60,6 +60,7 @@ _REFUSALS: dict[str, tuple[str, str]] = {
         "{field} must be an ISO 4217 code in capitals (AUD, JPY, …) or USDC.",
     ),
     "not_exact": ("wrong_type", "{field} must be a string or an integer: a float is not exact."),
+    "reason_too_short": ("invalid_value", "{field} must have at least 5 characters, blanks around it not counted."),
     "not_a_url": ("invalid_value", "{field} must be an absolute http(s) URL without user name or spaces."),
     "not_rfc3339": ("invalid_value", "{field} must be a time in RFC 3339, UTC: 2026-11-21T02:03:04Z."),
 }

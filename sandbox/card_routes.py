@@ -60,17 +60,20 @@ async def everything(request: Request) -> Response:
 
 
 async def refund(request: Request) -> Response:
-    """Ask for a refund of a captured payment."""
+    """Ask for a refund of a captured payment; the reply may still show its status from before (contract T-40)."""
     app_id, provider = caller_of(request), provider_of(request)
     body = await json_object(request)
     payment = provider.find(app_id, text_of(body, "uuid"), flow="card")
     reason = checked_reason(text_of(body, "reason"))
     if not payment.can_be_refunded:
         raise unprocessable(message="Payment is not refundable.")
-    amount_minor = _amount_minor(body, payment, provider.settings)
+    amount_minor, earlier = _amount_minor(body, payment, provider.settings), payment.status
     request_refund(provider, payment, amount_minor=amount_minor, reason=reason)
     shown = views.refund_information(payment, provider.settings) or {}
-    return answer({**shown, "payin_request": views.card_object(payment, provider.settings)})
+    inner = views.card_object(payment, provider.settings)
+    if provider.settings.card_refund_status == "earlier":
+        inner["status"] = earlier
+    return answer({**shown, "payin_request": inner})
 
 
 def _amount_minor(body: Json, payment: Payment, settings: SandboxSettings) -> int | None:

@@ -14,8 +14,11 @@ def request_refund(provider: Provider, payment: Payment, *, amount_minor: int | 
     """Ask for a refund, by default of all that is left.
 
     It ends after `refund_s` sandbox seconds as the setting `refunds` says, at the latest it lapses after
-    `refund_expiry_s`; with `hang` it waits for that, as where the merchant's balance is too low.
+    `refund_expiry_s`; with `hang` it waits for that, as where the merchant's balance is too low, and with `refuse` it
+    is refused for that reason at once.
     """
+    if provider.settings.refunds == "refuse":
+        raise unprocessable(message="Insufficient balance.")
     wanted_minor = payment.left_minor if amount_minor is None else amount_minor
     if not 0 < wanted_minor <= payment.left_minor:
         raise unprocessable(refund_amount="is more than what is left to refund")

@@ -25,6 +25,7 @@ class SandboxSettings:
     refund_s: float = 24 * 3600.0
     refund_expiry_s: float = 10 * 24 * 3600.0
     refunds: str = "finish"
+    card_refund_status: str = "current"
     token_s: float = 3600.0
     webhook_retry_s: float = 900.0
     webhook_timeout_s: float = 5.0
@@ -143,7 +144,8 @@ READERS: Mapping[str, Callable[[object], object]] = {
     "authorisation_s": _number,
     "refund_s": _number,
     "refund_expiry_s": _number,
-    "refunds": _one_of("finish", "reject", "hang"),
+    "refunds": _one_of("finish", "reject", "hang", "refuse"),
+    "card_refund_status": _one_of("current", "earlier"),
     "token_s": _number,
     "webhook_retry_s": _number,
     "webhook_timeout_s": _number,

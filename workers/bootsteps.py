@@ -44,6 +44,10 @@ class LoopStep(bootsteps.StartStopStep):
         """End the loop, last of all."""
         worker.payorch.stop_loop()
 
+    def terminate(self, worker: WorkController) -> None:
+        """The same in a cold shutdown."""
+        worker.payorch.stop_loop()
+
     def info(self, worker: WorkController) -> dict[str, object]:
         """What `celery inspect stats` shows."""
         return {"payorch": dict(worker.payorch.about())}
@@ -62,9 +66,17 @@ class _RoleStep(bootsteps.StartStopStep):
         """Start the part."""
         getattr(worker.payorch, f"start_{self.role}")()
 
+    def close(self, worker: WorkController) -> None:
+        """The first thing at any stop, before Celery's consumer and the other steps are stopped one by one."""
+        worker.payorch.begin_stop()
+
     def stop(self, worker: WorkController) -> None:
-        """Drain the part."""
-        getattr(worker.payorch, f"stop_{self.role}")()
+        """Drain the part; a cold shutdown meanwhile (SIGQUIT, a second SIGINT) cuts it short."""
+        getattr(worker.payorch, f"stop_{self.role}")(hurried=lambda: state.should_terminate is not None)
+
+    def terminate(self, worker: WorkController) -> None:
+        """A cold shutdown: calls on the wire are cut off, everything is handed back at once."""
+        getattr(worker.payorch, f"stop_{self.role}")(hurried=lambda: True)
 
 
 class RelayStep(_RoleStep):

@@ -13,10 +13,11 @@ from config.merchants import load_merchants
 from config.settings import Settings, SettingsError, load_settings
 from orchestrator.adapters.access_tokens import TokenCall
 from orchestrator.adapters.hello_clever import CallTimeouts, Credentials, HelloClever
+from orchestrator.adapters.redis_audit import RedisAudit
 from orchestrator.adapters.redis_connection import connect
 from orchestrator.adapters.redis_limiter import RedisLimiter
 from orchestrator.adapters.redis_store import RedisStore
-from orchestrator.adapters.system_clock import SystemClock
+from orchestrator.adapters.store_clock import StoreClock
 from orchestrator.dialect import Dialect
 from orchestrator.engine import Engine
 from orchestrator.flows import FLOWS
@@ -29,7 +30,7 @@ from orchestrator.webhook_auth import WebhookAuth
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from orchestrator.ports import Journal
+    from orchestrator.ports import Clock, Journal
 
 __all__ = [
     "Settings",
@@ -38,6 +39,7 @@ __all__ = [
     "build_settings",
     "configure_logging",
     "new_owner",
+    "open_audit",
     "open_limiter",
     "open_provider",
     "open_store",
@@ -59,7 +61,7 @@ def new_owner() -> str:
 
 def build_engine(settings: Settings, *, journal: Journal, owner: str) -> Engine:
     """Everything advance() and accept() work with; connects at the first call, on the loop that makes it."""
-    clock = SystemClock()
+    clock = StoreClock()
     return Engine(
         store=open_store(settings),
         provider=open_provider(settings, clock=clock),
@@ -79,6 +81,11 @@ def open_store(settings: Settings) -> RedisStore:
     return RedisStore(connect(settings.redis_url), namespace=settings.namespace, shards=settings.shards)
 
 
+def open_audit(settings: Settings) -> RedisAudit:
+    """Where is kept what people do by hand, beside the state."""
+    return RedisAudit(connect(settings.redis_url), namespace=settings.namespace)
+
+
 def open_limiter(settings: Settings) -> RedisLimiter:
     """The limit shared by all workers, kept beside the state."""
     return RedisLimiter(
@@ -89,7 +96,7 @@ def open_limiter(settings: Settings) -> RedisLimiter:
     )
 
 
-def open_provider(settings: Settings, *, clock: SystemClock) -> HelloClever:
+def open_provider(settings: Settings, *, clock: Clock) -> HelloClever:
     """The provider with the credentials of every merchant."""
     return HelloClever(
         base_url=settings.provider_base_url,
@@ -131,6 +138,8 @@ def policy_of(settings: Settings) -> Policy:
         lease_ms=_ms(settings.lease_s),
         call_total_ms=_ms(settings.call_timeout_total_s),
         grace_ms=_ms(settings.in_doubt_grace_s),
+        recreated_flows=frozenset(settings.in_doubt_recreate),
+        payid_own_mailboxes=frozenset(settings.payid_own_mailboxes),
         scan_window_ms=_ms(settings.in_doubt_window_s),
         in_doubt_aged_ms=_ms(settings.in_doubt_max_age_s),
         stale_after_ms={"card": _ms(settings.stale_card_s), "payin": _ms(settings.stale_payin_s)},
@@ -158,6 +167,7 @@ def dialect_of(settings: Settings) -> Dialect:
         not_found_http=frozenset(settings.provider_not_found_http),
         card_request_unit=settings.card_request_amount_unit,
         card_response_unit=settings.card_response_amount_unit,
+        card_refund_unit=settings.card_refund_amount_unit,
         card_waiting_with_3ds=settings.card_waiting_with_3ds,
         card_captures_itself=settings.card_capture_mode == "auto",
         gst_default=settings.gst_default,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import uvloop
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from concurrent.futures import Future
 
 ResultT = TypeVar("ResultT")
@@ -29,6 +29,10 @@ class LoopThread:
     def submit(self, coroutine: Coroutine[Any, Any, ResultT]) -> Future[ResultT]:
         """Run a coroutine on the loop; the future is the calling thread's."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Run a function on the loop, soon."""
+        self.loop.call_soon_threadsafe(function)
 
     def stop(self) -> None:
         """End the loop and its thread; coroutines still running are cancelled first."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from concurrent.futures import wait
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from orchestrator.adapters.event_log import EventLog
 from orchestrator.adapters.publisher import open_publisher
 from orchestrator.adapters.redis_connection import connect
 from orchestrator.adapters.redis_durability import UnfitRedisError, inspect_durability
+from orchestrator.adapters.store_clock import HEAR_EVERY_S
 from orchestrator.errors import RefusedError, StoreUnavailableError
 from orchestrator.refuse import Incoming, refuse
 from workers.amqp_intake import AmqpIntake
@@ -24,6 +27,7 @@ from workers.health import health_routes
 from workers.loop import LoopThread
 from workers.reconcile import Reconciler
 from workers.relay import Relay
+from workers.replay_job import ReplayJob
 from workers.stream_intake import StreamIntake
 from workers.telemetry import Telemetry
 
@@ -32,14 +36,18 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from orchestrator.adapters.redis_store import RedisStore
+    from orchestrator.adapters.store_clock import StoreClock
     from workers.amqp_session import IncomingMessage
     from workers.bootstrap import Settings
+    from workers.replay_request import ReplayRequest
     from workers.telemetry import Figures
 
 START_TIMEOUT_S = 30.0
 CONNECT_PAUSE_S = 1.0
 COMMAND_KEY = "intent.command"
 AMQP_PREFETCH = 200
+LOOK_UP_S = 0.1  # how often a stop that waits asks whether it is to be cut short
+RELAY_STOP_S = 5.0  # what the relay has at least, when the calls took all of the drain time
 
 log = structlog.get_logger(__name__)
 
@@ -53,14 +61,17 @@ class WorkerProcess:
         self.telemetry = Telemetry()
         self.engine = build_engine(settings, journal=self.telemetry, owner=self.owner)
         self._store: RedisStore = self.engine.store  # type: ignore[assignment]  # built as one in bootstrap
+        self._clock: StoreClock = self.engine.clock  # type: ignore[assignment]  # likewise
         self._loop = LoopThread()
         self._client = connect(settings.redis_url)
         self._reconciler: Reconciler | None = None
         self._stream_intake: StreamIntake | None = None
         self._amqp_intake: AmqpIntake | None = None
         self._relay: Relay | None = None
+        self._replay = ReplayJob(settings)
         self._server: uvicorn.Server | None = None
         self._durability = "not asked yet"
+        self._stop_by_s: float | None = None
         self.telemetry.watch(self.figures)
 
     def start_loop(self, *, while_waiting: Callable[[], None]) -> None:
@@ -73,6 +84,7 @@ class WorkerProcess:
         while not wait({ready}, timeout=CONNECT_PAUSE_S).done:
             while_waiting()
         ready.result()
+        self._loop.submit(self._keep_time())
         if self.settings.worker_port:
             self._loop.submit(self._serve_health())
 
@@ -118,36 +130,58 @@ class WorkerProcess:
             retry_s=self.settings.events_retry_s,
             events_days=self.settings.events_days,
             on_alarm=_alarm,
+            lease_s=self.settings.lease_s,
         )
         self._relay.start()
 
-    def stop_intake(self) -> None:
-        """Take no more messages; those in hand are stored and acknowledged first."""
+    def begin_stop(self) -> None:
+        """From now on no call is begun, and the drain time runs: it is that of all parts together."""
+        if self._stop_by_s is None:
+            self._stop_by_s = time.monotonic() + self.settings.drain_s
+            if self._reconciler is not None:
+                self._loop.call(self._reconciler.begin_stop)
+
+    def stop_intake(self, *, hurried: Callable[[], bool]) -> None:
+        """Take no more messages; those in hand are stored and acknowledged first.
+
+        `hurried` says whether the stop is to be cut short, and may change its mind to yes at any time.
+        """
+        del hurried  # storing a message takes no time that is worth cutting short
         if self._amqp_intake is not None:
-            self._amqp_intake.stop(self.settings.drain_s)
+            self._amqp_intake.stop(self._left_s())
         if self._stream_intake is not None:
-            self._loop.submit(self._stream_intake.stop()).result()
+            stopped = self._loop.submit(self._stream_intake.stop())
+            wait({stopped}, timeout=self._left_s())
 
-    def stop_reconcile(self) -> None:
-        """Claim nothing more and let the calls on the wire end, at most for the drain time."""
-        if self._reconciler is not None:
-            drained = self._loop.submit(self._reconciler.stop(self.settings.drain_s)).result()
-            log.info("worker.drained", complete=drained)
+    def stop_reconcile(self, *, hurried: Callable[[], bool]) -> None:
+        """Let the calls on the wire end and hand everything else over, within what is left of the drain time."""
+        if self._reconciler is None:
+            return
+        stopped = self._loop.submit(self._reconciler.stop(self._left_s()))
+        while not wait({stopped}, timeout=LOOK_UP_S).done:
+            if hurried():
+                self._loop.call(self._reconciler.hurry)
+        log.info("worker.drained", complete=stopped.result())
 
-    def stop_relay(self) -> None:
+    def stop_relay(self, *, hurried: Callable[[], bool]) -> None:
         """Finish the window that is out and give the shards back."""
         if self._relay is not None:
-            self._relay.stop(self.settings.drain_s)
+            self._relay.stop(RELAY_STOP_S if hurried() else max(RELAY_STOP_S, self._left_s()))
 
     def stop_loop(self) -> None:
         """Close what is open and end the loop."""
         if self._server is not None:
             self._server.should_exit = True
+        self._replay.stop(RELAY_STOP_S)
         self._loop.stop()
 
     def accept(self, body: bytes, *, is_command: bool) -> Future[None]:
         """Store a message that came as a Celery task; the future ends when it is stored."""
         return self._loop.submit(self._accept(Incoming(body=body, origin="celery", is_command=is_command)))
+
+    def replay(self, request: ReplayRequest) -> None:
+        """Begin to publish events of the past again; raises ReplayRunningError, and ValueError for nonsense."""
+        self._replay.start(request)
 
     def figures(self) -> Figures:
         """What each part says of itself, for `celery inspect stats` and the metrics."""
@@ -168,6 +202,11 @@ class WorkerProcess:
             **self.figures(),
         }
 
+    def _left_s(self) -> float:
+        """What is left of the drain time; it begins here where nobody has begun it before."""
+        self.begin_stop()
+        return max(0.0, (self._stop_by_s or 0.0) - time.monotonic())
+
     async def _wait_for_redis(self) -> None:
         """A worker that starts before Redis waits for it; one that must not use this Redis does not start."""
         while True:
@@ -176,6 +215,7 @@ class WorkerProcess:
                 if durability.refused:
                     raise UnfitRedisError(durability.refused)
                 await self._store.ensure_shards()
+                await self._clock.hear(self._client)
             except StoreUnavailableError as error:
                 log.warning("worker.waits_for_redis", error=str(error))
                 await asyncio.sleep(CONNECT_PAUSE_S)
@@ -183,6 +223,13 @@ class WorkerProcess:
             self._durability = durability.row
             log.info("worker.redis", durability=durability.row)
             return
+
+    async def _keep_time(self) -> None:
+        """Schedules and graces run on the store's time; while Redis is away our own monotonic clock carries it on."""
+        while True:
+            await asyncio.sleep(HEAR_EVERY_S)
+            with contextlib.suppress(StoreUnavailableError):  # those who need Redis say that it is away
+                await self._clock.hear(self._client)
 
     async def _serve_health(self) -> None:
         routes = health_routes(client=self._client, telemetry=self.telemetry, missing=self._missing)

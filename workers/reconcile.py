@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from orchestrator.advance import advance
 from orchestrator.errors import StoreUnavailableError
+from orchestrator.parking import put_aside
 from orchestrator.unclaimed import refuse_unclaimed
+from workers.in_flight import InFlight
+from workers.suspects import Suspects
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
     from orchestrator.engine import Engine
     from orchestrator.identity import PaymentKey
     from orchestrator.ports import Record
 
 TICK_S = 0.5  # a lost bell costs so much
 BATCH = 100  # claimed by one script: it blocks Redis for about a millisecond
-QUIET_AFTER_RECONNECT_S = 3.0  # those who lived through an outage renew first
+QUIET_S = 3.0  # after a start or an outage nothing is claimed: those who lived through it renew first
+HAND_BACK_S = 2.0  # for the claims that are left when a stop is cut short
 RENEWALS_PER_LEASE = 3
 SWEEP_S = 5.0
 
@@ -33,79 +40,115 @@ class Reconciler:
     def __init__(self, engine: Engine, *, concurrency: int) -> None:
         self._engine = engine
         self._concurrency = concurrency
-        self._in_flight: dict[PaymentKey, asyncio.Task[None]] = {}
-        self._again: dict[PaymentKey, Record] = {}
+        self._in_flight = InFlight(self._advance)
+        self._suspects = Suspects(engine, self._in_flight, may_claim=self._may_claim)
         self._counts: Counter[str] = Counter(advanced=0, failed=0, leases_gone=0)
         self._rung: set[int] = set()
         self._wake = asyncio.Event()
         self._stopping = False
+        self._hurrying = asyncio.Event()
         self._store_away = False
         self._claim_from_s = 0.0
-        self._tasks: list[asyncio.Task[None]] = []
+        self._asked_for = 0  # payments that claims under way may bring
+        self._claiming: asyncio.Task[None] | None = None
+        self._trying: asyncio.Task[None] | None = None
+        self._others: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Begin to claim."""
-        loops = (self._claim_forever, self._renew_forever, self._hear, self._sweep_forever)
-        self._tasks = [asyncio.create_task(run()) for run in loops]
+        """Begin to claim, after the quiet in which others may renew what they hold."""
+        self._claim_from_s = asyncio.get_running_loop().time() + QUIET_S
+        self._claiming = asyncio.create_task(self._keep_running(self._claim_until_stopped))
+        self._trying = asyncio.create_task(self._keep_running(self._suspects.watch))
+        others = (self._renew_forever, self._hear, self._sweep_forever)
+        self._others = [asyncio.create_task(self._keep_running(run)) for run in others]
 
     @property
     def free(self) -> int:
         """How many more payments may be in flight here."""
-        return 0 if self._stopping else max(0, self._concurrency - len(self._in_flight))
+        if self._stopping or self._suspects.keeps_quiet:
+            return 0
+        return max(0, self._concurrency - len(self._in_flight) - self._asked_for)
 
     def take(self, record: Record) -> None:
-        """Advance a payment that this process has claimed; one that is still at work here gets another turn after it.
+        """Advance a payment that this process has claimed."""
+        self._in_flight.take(record)
 
-        That happens where the claim's answer overtook the one of the commit that had released the payment.
-        """
-        if record.key in self._in_flight:
-            self._again[record.key] = record
-        else:
-            self._in_flight[record.key] = asyncio.create_task(self._turns(record))
+    def begin_stop(self) -> None:
+        """Claim nothing more and begin no call: what is not on the wire is handed over at once."""
+        self._stopping = True
+        self._wake.set()
+
+    def hurry(self) -> None:
+        """Cut a stop short: do not wait for the calls on the wire any more."""
+        self._hurrying.set()
 
     async def stop(self, timeout_s: float) -> bool:
-        """Stop claiming, let what is in flight end; True where all did in time.
+        """Let the calls on the wire end and commit what came of them; True where all did in time.
 
-        What is left over is dropped: a call on the wire is in doubt, the rest is due again when its lease ends.
+        What is left over is cut off and handed back, due now: such a call is in doubt, and looked at by others.
         """
-        self._stopping = True
-        _, renewing, hearing, sweeping = self._tasks
-        self._wake.set()
-        hearing.cancel()
-        sweeping.cancel()
-        left = set(self._in_flight.values())
-        if left:
-            _, left = await asyncio.wait(left, timeout=timeout_s)
-        renewing.cancel()
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*self._tasks, *left, return_exceptions=True)
-        return not left
+        self.begin_stop()
+        drained = asyncio.create_task(self._drained())
+        hurried = asyncio.create_task(self._hurrying.wait())
+        await asyncio.wait({drained, hurried}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        is_complete = drained.done()
+        await _cancelled(drained, hurried, self._claiming, self._trying, *self._others)
+        await self._hand_back(await self._in_flight.cut())
+        return is_complete
 
     def figures(self) -> dict[str, object]:
         """Counters and state, for `celery inspect stats` and the metrics."""
-        return {**self._counts, "in_flight": len(self._in_flight), "store_away": self._store_away}
+        counts = {**self._counts, **self._suspects.counts}
+        return {**counts, "in_flight": len(self._in_flight), "store_away": self._store_away}
 
-    async def _turns(self, record: Record) -> None:
-        try:
-            turn: Record | None = record
-            while turn is not None:
-                await self._advance(turn)
-                turn = self._again.pop(record.key, None)
-        finally:
-            del self._in_flight[record.key]
+    async def _drained(self) -> None:
+        """Claims that were under way may still bring payments; nothing is in flight once this ends."""
+        await _cancelled(self._trying)
+        if self._claiming is not None:
+            await asyncio.wait({self._claiming})
+        while not await self._in_flight.idle(within_s=TICK_S):
+            continue
+
+    async def _hand_back(self, keys: Iterable[PaymentKey]) -> None:
+        """Release claims whose turns were cut off; one that Redis does not take back runs out by itself."""
+        engine = self._engine
+        releases = [engine.store.release(key, owner=engine.owner, due_at_ms=engine.clock.now_ms()) for key in keys]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HAND_BACK_S):
+                await asyncio.gather(*releases, return_exceptions=True)
+
+    def _may_claim(self) -> bool:
+        loop = asyncio.get_running_loop()
+        return not (self._stopping or self._store_away) and loop.time() >= self._claim_from_s
 
     async def _advance(self, record: Record) -> None:
         with structlog.contextvars.bound_contextvars(payment=str(record.key)):
             try:
-                await advance(record, engine=self._engine)
+                await advance(record, engine=self._engine, is_stopping=lambda: self._stopping)
                 self._counts["advanced"] += 1
-            except Exception:
-                # The claim is left to run out: after five such ends the payment is parked, the others go on (I9).
+            except Exception as error:
+                # Put aside with a rest, and after a few more with a review: the others go on (I9).
                 self._counts["failed"] += 1
                 log.exception("payment.advance_failed")
+                await self._put_aside(record.key, error)
 
-    async def _claim_forever(self) -> None:
+    async def _put_aside(self, key: PaymentKey, error: Exception) -> None:
+        try:
+            await put_aside(key, error, engine=self._engine)
+        except Exception:
+            # The claim is left to run out; then it is tried once more.
+            log.exception("payment.not_put_aside")
+
+    async def _keep_running(self, part: Callable[[], Awaitable[None]]) -> None:
+        """A defect in one part must not stop it for good: a worker that claims nothing looks well from outside."""
+        while True:
+            try:
+                return await part()
+            except Exception:
+                log.exception("reconcile.part_failed", part=part.__name__)
+            await asyncio.sleep(TICK_S)
+
+    async def _claim_until_stopped(self) -> None:
         """Every shard at each tick, in between those that were rung: bells that never stop hold up no look."""
         loop = asyncio.get_running_loop()
         tick_s = loop.time()
@@ -128,7 +171,7 @@ class Reconciler:
             if self._store_away:
                 await self._come_back()
             else:
-                await asyncio.gather(*(self._claim_shard(shard) for shard in shards))
+                await self._claim_all(shards)
         except StoreUnavailableError as error:
             if not self._store_away:
                 log.warning("store.away", error=str(error))
@@ -141,17 +184,29 @@ class Reconciler:
         # Asks for nothing: it only shows that Redis answers, held payments or not.
         await engine.store.claim(0, owner=engine.owner, lease_ms=engine.policy.lease_ms, limit=0)
         self._store_away = False
-        self._claim_from_s = asyncio.get_running_loop().time() + QUIET_AFTER_RECONNECT_S
+        self._claim_from_s = asyncio.get_running_loop().time() + QUIET_S
         log.info("store.back")
 
-    async def _claim_shard(self, shard: int) -> None:
-        while limit := min(BATCH, self.free):
-            engine = self._engine
+    async def _claim_all(self, shards: range | set[int]) -> None:
+        """Share the room among the shards; those that filled their share are asked again while there is some left."""
+        waiting = random.sample(list(shards), len(shards))  # another order each time: the last may find no room
+        while waiting and self.free and self._may_claim():
+            share = max(1, min(BATCH, self.free // len(waiting)))
+            asked, waiting = waiting[: self.free // share], waiting[self.free // share :]
+            are_full = await asyncio.gather(*(self._claim_shard(shard, share) for shard in asked))
+            waiting += [shard for shard, is_full in zip(asked, are_full, strict=True) if is_full]
+
+    async def _claim_shard(self, shard: int, limit: int) -> bool:
+        """Whether as many were due as were asked for."""
+        engine = self._engine
+        self._asked_for += limit
+        try:
             records = await engine.store.claim(shard, owner=engine.owner, lease_ms=engine.policy.lease_ms, limit=limit)
-            for record in records:
-                self.take(record)
-            if len(records) < limit:
-                return
+        finally:
+            self._asked_for -= limit
+        for record in records:
+            self.take(record)
+        return len(records) == limit
 
     async def _renew_forever(self) -> None:
         pause_s = self._engine.policy.lease_ms / 1000 / RENEWALS_PER_LEASE
@@ -163,9 +218,11 @@ class Reconciler:
                 log.warning("store.renewal_failed", error=str(error))
 
     async def _renew(self) -> None:
-        engine = self._engine
-        keys = list(self._in_flight)
+        engine, alone = self._engine, self._suspects.alone
+        keys = [key for key in self._in_flight.keys if key != alone]
         lost = await engine.store.renew(keys, owner=engine.owner, lease_ms=engine.policy.lease_ms)
+        if alone is not None:
+            lost |= await engine.store.renew([alone], owner=engine.owner, lease_ms=engine.policy.lease_ms, alone=True)
         # Those that ended meanwhile are not ours any more either; who lost a claim at work is fenced at its commit.
         self._counts["leases_gone"] += len(lost)
 
@@ -183,3 +240,11 @@ class Reconciler:
         async for shard in self._engine.store.bells():
             self._rung.add(shard)
             self._wake.set()
+
+
+async def _cancelled(*tasks: asyncio.Task[Any] | None) -> None:
+    """Cancel these tasks and wait for their end."""
+    some = [task for task in tasks if task is not None]
+    for task in some:
+        task.cancel()
+    await asyncio.gather(*some, return_exceptions=True)

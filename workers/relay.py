@@ -2,45 +2,34 @@
 
 from __future__ import annotations
 
-import math
-import random
 import threading
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 
 from orchestrator.errors import StoreUnavailableError
-from workers.relay_lane import Lane
+from workers.relay_leases import Leases
 from workers.relay_route import route
+from workers.relay_sender import PAUSE_MAX_S, Sender, pause_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable
 
     from orchestrator.adapters.event_log import EventLog, Source
     from orchestrator.adapters.publisher import BrokerPublisher
     from workers.relay_lane import Waiting
+    from workers.relay_sender import Alarm
 
 LEASE_S = 10.0  # a dead relay's sources are free after it
-WINDOW_MAX = 500
 READ_COUNT = 100  # entries of one source at a time
+HELD_BACK_MAX = 50_000  # events that wait for rejected ones; then nothing more is read, for the sake of the memory
 IDLE_BLOCK_S = 0.25  # a new event ends the wait at once, a stop after this
-HUNGRY_S = 1.0  # how often to look for free sources while others are entitled to fewer
 TRIM_EVERY_S = 60.0
-AWAY_FIRST_S = 0.1
-AWAY_MAX_S = 5.0
 S_PER_DAY = 86_400
 
 log = structlog.get_logger(__name__)
-
-
-class Alarm(Protocol):
-    """Called from the relay's thread for what a person should know."""
-
-    def __call__(self, name: str, fields: Mapping[str, object]) -> None:
-        """`name` is stable; `fields` hold no secrets and no bodies."""
-        ...
 
 
 class Relay:
@@ -48,7 +37,8 @@ class Relay:
 
     An event counts as delivered when the broker confirmed it. A rejected one is tried again for `retry_s` and
     keeps back its own payment only; then it counts as delivered, with the alarm `event_given_up` (it stays in
-    the event log). While Redis or the broker is away the relay waits, however long it takes.
+    the event log). While Redis or the broker is away the relay waits, however long it takes. Where Redis has a
+    replica nothing goes out before the replica has it. What is relayed and older than `events_days` is trimmed.
     """
 
     def __init__(
@@ -61,26 +51,23 @@ class Relay:
         events_days: float,
         on_alarm: Alarm,
         lease_s: float = LEASE_S,
+        trim_every_s: float = TRIM_EVERY_S,
         monotonic_s: Callable[[], float] = time.monotonic,
         wall_s: Callable[[], float] = time.time,
     ) -> None:
         self._log = event_log
         self._publisher = publisher
-        self._owner = owner
-        self._retry_s = retry_s
         self._events_ms = int(events_days * S_PER_DAY * 1000)
         self._on_alarm = on_alarm
-        self._lease_s = lease_s
         self._monotonic_s = monotonic_s
         self._wall_s = wall_s
-        self._lanes: dict[Source, Lane] = {}
-        self._counts: Counter[str] = Counter(relayed=0, rejected=0, given_up=0, unreadable=0, trimmed=0)
-        self._relays = 0
-        self._renew_at_s = -math.inf
-        self._trim_at_s = -math.inf
-        self._publish_at_s = -math.inf
-        self._broker_failures = 0
+        self._leases = Leases(
+            event_log, owner=owner, lease_s=lease_s, trim_every_s=trim_every_s, monotonic_s=monotonic_s
+        )
+        self._sender = Sender(publisher, retry_s=retry_s, on_alarm=on_alarm, monotonic_s=monotonic_s)
+        self._counts: Counter[str] = Counter(unreadable=0, trimmed=0)
         self._redis_failures = 0
+        self._replica_failures = 0
         self._stopping = threading.Event()
         self._figures: dict[str, object] = {}
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
@@ -109,150 +96,50 @@ class Relay:
             except StoreUnavailableError as error:
                 self._redis_failures += 1
                 log.warning("relay.redis_away", error=str(error), failures=self._redis_failures)
-                self._stopping.wait(_pause_s(self._redis_failures))
+                self._stopping.wait(pause_s(self._redis_failures))
             except Exception:
                 # Whatever it was, events must go on; a fresh start from the stored cursors is always safe.
                 log.exception("relay.round_failed")
-                self._lanes.clear()
-                self._renew_at_s = -math.inf
-                self._stopping.wait(AWAY_MAX_S)
+                self._leases.start_anew()
+                self._stopping.wait(PAUSE_MAX_S)
             self._note_figures()
         self._leave()
 
     def _round(self) -> None:
         """One turn: keep the leases, send what may go out, move the cursors, read on."""
-        if self._monotonic_s() >= self._renew_at_s:
-            self._renew()
-        self._publish()
-        self._advance()
-        self._trim()
+        self._leases.renew_if_due()
+        self._send()
+        self._leases.store_cursors()
+        self._counts["trimmed"] += self._leases.trim(older_than_ms=self._events_ms)
         self._read()
 
-    # Leases
+    def _send(self) -> None:
+        window = self._sender.window(self._leases.sendable())
+        if window and self._leases.has_replica:
+            window = self._copied(window)
+        self._sender.send(window)
+        if window and self._sender.failures:
+            log.warning("relay.broker_away", error=self._sender.error, failures=self._sender.failures)
 
-    def _renew(self) -> None:
-        started_s = self._monotonic_s()
-        # A lease that ran out may have been somebody else's since: start again from the stored cursor.
-        self._drop([source for source, lane in self._lanes.items() if lane.held_until_s <= started_s])
-        self._relays = self._log.beat(self._owner, alive_ms=self._lease_ms)
-        kept = self._log.hold(self._lanes, owner=self._owner, lease_ms=self._lease_ms)
-        self._drop([source for source in self._lanes if source not in kept])
-        for lane in self._lanes.values():
-            lane.held_until_s = started_s + self._lease_s
-        share = math.ceil(len(self._log.sources) / max(self._relays, 1))
-        self._give_up_surplus(len(self._lanes) - share)
-        self._take_free(share - len(self._lanes), started_s=started_s)
-        hungry = len(self._lanes) < share
-        self._renew_at_s = started_s + (min(HUNGRY_S, self._lease_s / 3) if hungry else self._lease_s / 3)
-
-    @property
-    def _lease_ms(self) -> int:
-        return int(self._lease_s * 1000)
-
-    def _give_up_surplus(self, surplus: int) -> None:
-        if surplus <= 0:
-            return
-        self._advance()
-        quiet_first = sorted(self._lanes, key=lambda source: self._lanes[source].undelivered)
-        given = quiet_first[:surplus]
-        self._drop(given)
-        self._log.release(given, owner=self._owner)
-
-    def _take_free(self, wanted: int, *, started_s: float) -> None:
-        candidates = [source for source in self._log.sources if source not in self._lanes]
-        random.shuffle(candidates)
-        while wanted > 0 and candidates:
-            asked, candidates = candidates[:wanted], candidates[wanted:]
-            taken = sorted(
-                self._log.hold(asked, owner=self._owner, lease_ms=self._lease_ms),
-                key=lambda source: source.name,
-            )
-            for source, cursor in self._log.cursors(taken).items():
-                self._lanes[source] = Lane(cursor=cursor, held_until_s=started_s + self._lease_s)
-            wanted -= len(taken)
-
-    def _drop(self, sources: Iterable[Source]) -> None:
-        for source in sources:
-            del self._lanes[source]
-
-    def _leave(self) -> None:
+    def _copied(self, window: list[Waiting]) -> list[Waiting]:
+        """The part of the window which a replica has: a failover must not take back what was published."""
         try:
-            self._advance()
-            self._log.release(self._lanes, owner=self._owner)
-            self._log.leave(self._owner)
-        except StoreUnavailableError as error:
-            log.warning("relay.leases_left_to_run_out", error=str(error))
-        finally:
-            self._lanes.clear()
-            self._note_figures()
-            self._publisher.close()
-            self._log.close()
-
-    # Events
-
-    def _publish(self) -> None:
-        now_s = self._monotonic_s()
-        if now_s < self._publish_at_s:
-            return
-        window = self._window(now_s)
-        if not window:
-            return
-        answers = self._publisher.publish([waiting.event for waiting in window])
-        for waiting, accepted in zip(reversed(window), reversed(answers), strict=True):
-            self._settle(waiting, accepted=accepted)
-        self._note_broker(answered=self._publisher.answered)
-
-    def _window(self, now_s: float) -> list[Waiting]:
-        lanes = [lane for lane in self._lanes.values() if lane.held_until_s > now_s]
-        random.shuffle(lanes)  # so that a busy source does not always go first
-        window: list[Waiting] = []
-        for lane in lanes:
-            window += lane.take(limit=WINDOW_MAX - len(window), now_s=now_s)
-        return window
-
-    def _settle(self, waiting: Waiting, *, accepted: bool) -> None:
-        now_s = self._monotonic_s()
-        if accepted:
-            self._counts["relayed"] += 1
-            waiting.lane.delivered(waiting)
-        elif not self._publisher.answered:
-            waiting.lane.put_back(waiting)
-        elif waiting.rejected_at_s is not None and now_s - waiting.rejected_at_s >= self._retry_s:
-            self._give_up(waiting)
-        else:
-            self._counts["rejected"] += 1
-            waiting.lane.rejected(waiting, now_s=now_s)
-
-    def _give_up(self, waiting: Waiting) -> None:
-        self._counts["given_up"] += 1
-        self._on_alarm(
-            "event_given_up", {"routing_key": waiting.event.routing_key, "partition": waiting.event.partition}
-        )
-        waiting.lane.delivered(waiting)
-
-    def _note_broker(self, *, answered: bool) -> None:
-        if answered:
-            self._broker_failures = 0
-            return
-        self._broker_failures += 1
-        pause_s = _pause_s(self._broker_failures)
-        self._publish_at_s = self._monotonic_s() + pause_s
-        log.warning("relay.broker_away", error=self._publisher.error, failures=self._broker_failures, pause_s=pause_s)
-
-    def _advance(self) -> None:
-        moved = {source: lane.pass_delivered() for source, lane in self._lanes.items()}
-        cursors = {source: cursor for source, cursor in moved.items() if cursor is not None}
-        if cursors:
-            self._drop(self._log.advance(cursors, owner=self._owner))
-
-    def _trim(self) -> None:
-        now_s = self._monotonic_s()
-        if now_s >= self._trim_at_s:
-            self._trim_at_s = now_s + TRIM_EVERY_S
-            self._counts["trimmed"] += self._log.trim(self._lanes, owner=self._owner, older_than_ms=self._events_ms)
+            is_copied = self._leases.confirm_copied(waiting.lane for waiting in window)
+        except StoreUnavailableError:
+            self._sender.put_back(window, for_s=0)
+            raise
+        if is_copied:
+            self._replica_failures = 0
+            ours = set(self._leases.lanes)
+            return [waiting for waiting in window if waiting.lane in ours]
+        self._replica_failures += 1
+        pause = pause_s(self._replica_failures)
+        log.warning("relay.replica_behind", failures=self._replica_failures, pause_s=pause)
+        self._sender.put_back(window, for_s=pause)
+        return []
 
     def _read(self) -> None:
-        after = {source: lane.read_to for source, lane in self._lanes.items() if lane.has_room}
+        after = self._readable()
         block_s = self._block_s()
         if not after:
             self._stopping.wait(block_s)
@@ -267,32 +154,60 @@ class Relay:
                     "event_unreadable",
                     {"source": entry.source.name, "entry": entry.entry_id, "error": str(error)},
                 )
-            self._lanes[entry.source].add(entry.entry_id, event)
+            self._leases.holdings[entry.source].lane.add(entry.entry_id, event)
+
+    def _readable(self) -> dict[Source, str]:
+        """Where to read on, by source."""
+        if sum(lane.held_back for lane in self._leases.lanes) >= HELD_BACK_MAX:
+            return {}
+        lanes = {source: holding.lane for source, holding in self._leases.holdings.items()}
+        return {source: lane.read_to for source, lane in lanes.items() if lane.has_room}
 
     def _block_s(self) -> float:
         """How long nothing but a new event is of interest."""
         now_s = self._monotonic_s()
-        is_ready = any(lane.is_ready for lane in self._lanes.values())
-        retries = [lane.next_retry_s for lane in self._lanes.values()]
-        next_s = min([now_s + IDLE_BLOCK_S, self._renew_at_s, *(retry for retry in retries if retry is not None)])
+        lanes = self._leases.lanes
+        is_ready = any(lane.is_ready for lane in lanes)
+        retries = [lane.next_retry_s for lane in lanes]
+        next_s = min(
+            [now_s + IDLE_BLOCK_S, self._leases.renew_at_s, *(retry for retry in retries if retry is not None)]
+        )
         if is_ready:
-            next_s = min(next_s, self._publish_at_s)
+            next_s = min(next_s, self._sender.ready_at_s)
         return max(next_s - now_s, 0.0)
 
+    def _leave(self) -> None:
+        try:
+            self._leases.leave()
+        except StoreUnavailableError as error:
+            log.warning("relay.leases_left_to_run_out", error=str(error))
+        finally:
+            self._leases.start_anew()
+            self._note_figures()
+            self._publisher.close()
+            self._log.close()
+
+    @property
+    def _replica(self) -> str:
+        if not self._leases.has_replica:
+            return "none"
+        return "behind" if self._replica_failures else "ok"
+
     def _note_figures(self) -> None:
-        oldest = [lane.oldest for lane in self._lanes.values() if lane.oldest is not None]
+        lanes = self._leases.lanes
+        oldest = [lane.oldest for lane in lanes if lane.oldest is not None]
         oldest_ms = min((int(entry.partition("-")[0]) for entry in oldest), default=None)
         now_ms = int(self._wall_s() * 1000)
         self._figures = {
+            **self._sender.counts,
             **self._counts,
-            "sources": len(self._lanes),
-            "relays": self._relays,
-            "waiting": sum(lane.undelivered for lane in self._lanes.values()),
+            **self._publisher.figures(),
+            "sources": len(lanes),
+            "relays": self._leases.relays,
+            "waiting": sum(lane.undelivered for lane in lanes),
+            "held_back": sum(lane.held_back for lane in lanes),
             "lag_ms": 0 if oldest_ms is None else max(now_ms - oldest_ms, 0),
-            "broker": "away" if self._broker_failures else "ok",
+            "broker": "away" if self._sender.failures else "ok",
+            "replica": self._replica,
             "redis": "away" if self._redis_failures else "ok",
         }
-
-
-def _pause_s(failures: int) -> float:
-    return float(min(AWAY_FIRST_S * 2 ** min(failures - 1, 10), AWAY_MAX_S))

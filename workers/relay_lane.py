@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from orchestrator.ports import PublishedEvent
 
-UNDELIVERED_MAX = 1000  # then nothing more is read of this source
+READ_AHEAD_MAX = 1000  # events that may go out and did not yet; then nothing more is read of this source
 RETRY_FIRST_S = 0.2
 RETRY_MAX_S = 10.0
 
@@ -24,30 +24,39 @@ class Waiting:
     rejections: int = 0
     rejected_at_s: float | None = None  # first time, monotonic
     retry_at_s: float = 0.0
+    is_held: bool = False  # until then
 
 
 class Lane:
     """Entries of one source in log order; at most one of a payment is out at any time."""
 
-    def __init__(self, *, cursor: str, held_until_s: float) -> None:
+    def __init__(self, *, cursor: str) -> None:
         self.read_to = cursor
-        self.held_until_s = held_until_s
-        self._log: deque[str] = deque()  # entries behind the cursor, in order
-        self._delivered: set[str] = set()
+        self._undelivered: dict[str, str] = {}  # entry -> the entry read before it, in log order
         self._payments: dict[str, deque[Waiting]] = {}
         self._ready: deque[str] = deque()  # payments whose first event may go out
         self._held: list[Waiting] = []  # rejected ones, waiting for their next try
-        self._undelivered = 0
+        self._held_back = 0
 
     @property
     def undelivered(self) -> int:
         """How many events are read and not delivered."""
-        return self._undelivered
+        return len(self._undelivered)
+
+    @property
+    def held_back(self) -> int:
+        """How many of them wait for a rejected event, which is one of them."""
+        return self._held_back
+
+    @property
+    def cursor(self) -> str:
+        """The last entry before which, itself included, everything is delivered."""
+        return next(iter(self._undelivered.values()), self.read_to)
 
     @property
     def oldest(self) -> str | None:
         """The first entry that keeps the cursor back, or None."""
-        return self._log[0] if self._log else None
+        return next(iter(self._undelivered), None)
 
     @property
     def is_ready(self) -> bool:
@@ -56,8 +65,8 @@ class Lane:
 
     @property
     def has_room(self) -> bool:
-        """Whether more may be read."""
-        return self._undelivered < UNDELIVERED_MAX
+        """Whether more may be read; what rejected events hold back takes no room from other payments."""
+        return self.undelivered - self._held_back < READ_AHEAD_MAX
 
     @property
     def next_retry_s(self) -> float | None:
@@ -66,28 +75,26 @@ class Lane:
 
     def add(self, entry_id: str, event: PublishedEvent | None) -> None:
         """Append the next entry; None is an entry that cannot be published and counts as delivered."""
-        self.read_to = entry_id
-        self._log.append(entry_id)
+        before, self.read_to = self.read_to, entry_id
         if event is None:
-            self._delivered.add(entry_id)
             return
-        self._undelivered += 1
+        self._undelivered[entry_id] = before
         line = self._payments.setdefault(event.partition, deque())
         line.append(Waiting(lane=self, entry_id=entry_id, event=event))
         if len(line) == 1:
             self._ready.append(event.partition)
+        elif line[0].is_held:
+            self._held_back += 1
 
     def take(self, *, limit: int, now_s: float) -> list[Waiting]:
         """The first event of up to `limit` payments; each must be answered by one of the next three."""
-        due = [waiting for waiting in self._held if waiting.retry_at_s <= now_s]
-        self._held = [waiting for waiting in self._held if waiting.retry_at_s > now_s]
-        self._ready.extend(waiting.event.partition for waiting in due)
+        if self._held:
+            self._free_due(now_s)
         return [self._payments[self._ready.popleft()][0] for _ in range(min(limit, len(self._ready)))]
 
     def delivered(self, waiting: Waiting) -> None:
         """The broker has it, or it was given up: the payment's next event may follow."""
-        self._undelivered -= 1
-        self._delivered.add(waiting.entry_id)
+        del self._undelivered[waiting.entry_id]
         line = self._payments[waiting.event.partition]
         line.popleft()
         if line:
@@ -101,16 +108,18 @@ class Lane:
             waiting.rejected_at_s = now_s
         waiting.retry_at_s = now_s + min(RETRY_FIRST_S * 2 ** min(waiting.rejections, 10), RETRY_MAX_S)
         waiting.rejections += 1
+        waiting.is_held = True
         self._held.append(waiting)
+        self._held_back += len(self._payments[waiting.event.partition])
 
     def put_back(self, waiting: Waiting) -> None:
         """Nobody answered: it goes first when the broker is back, and this counts as nothing."""
         self._ready.appendleft(waiting.event.partition)
 
-    def pass_delivered(self) -> str | None:
-        """Forget the entries delivered without a gap; returns the last, the new cursor, or None."""
-        cursor = None
-        while self._log and self._log[0] in self._delivered:
-            cursor = self._log.popleft()
-            self._delivered.discard(cursor)
-        return cursor
+    def _free_due(self, now_s: float) -> None:
+        due = [waiting for waiting in self._held if waiting.retry_at_s <= now_s]
+        self._held = [waiting for waiting in self._held if waiting.retry_at_s > now_s]
+        for waiting in due:
+            waiting.is_held = False
+            self._held_back -= len(self._payments[waiting.event.partition])
+            self._ready.append(waiting.event.partition)

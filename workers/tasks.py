@@ -9,6 +9,7 @@ from celery import Task, shared_task
 from celery.exceptions import Reject
 
 from orchestrator.errors import StoreUnavailableError
+from workers.replay_request import ReplayRequest
 
 STORE_WITHIN_S = 30.0
 
@@ -23,6 +24,14 @@ def submit(self: Task, intent: Any) -> None:
 def command(self: Task, command: Any) -> None:
     """Accept a command for a payment."""
     _store(self, command, is_command=True)
+
+
+@shared_task(name="payments.replay", bind=True, acks_late=True, ignore_result=True)
+def replay(self: Task, **request: str | None) -> None:
+    """Begin `payorch events replay` in this worker; the arguments are its options: since, until, intent, merchant,
+    queue, binding. How it ended is in the worker's log; a worker that ends leaves it unfinished.
+    """
+    self.app.payorch.replay(ReplayRequest(**{name: value for name, value in request.items() if value is not None}))
 
 
 def _store(task: Task, message: Any, *, is_command: bool) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+import amqp
+
 from orchestrator.adapters import topology
 from orchestrator.adapters.amqp_connection import BROKER_ERRORS, close_quietly, open_connection
+from orchestrator.adapters.publisher import QueueMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -23,8 +26,11 @@ class AmqpPublisher:
     py-amqp's signals, which name publishes by a number counted per channel.
     """
 
-    def __init__(self, url: str, *, namespace: str = "", confirm_timeout_s: float = 5.0) -> None:
+    def __init__(
+        self, url: str, *, namespace: str = "", queue: str | None = None, confirm_timeout_s: float = 5.0
+    ) -> None:
         self._url = url
+        self._queue = queue
         self._exchange = topology.events_exchange(namespace)
         self._confirm_timeout_s = confirm_timeout_s
         self._connection: Any = None
@@ -33,6 +39,7 @@ class AmqpPublisher:
         self._published = 0  # on this channel
         self._waiting: dict[int, int] = {}  # delivery tag -> index in the window
         self._confirmed: set[int] = set()
+        self._was_returned = False
         self.answered = True
         self.error = ""
 
@@ -40,7 +47,8 @@ class AmqpPublisher:
         """Publish a window persistently and wait for its confirms, at most the confirm time-out.
 
         One answer per event, in order: True only where the broker said ack. A nack, a time-out and a lost
-        connection are False; nothing is raised for what the broker or the network does.
+        connection are False; nothing is raised for what the broker or the network does, but QueueMissingError
+        for a queue of one's own that is not there.
         """
         window = list(events)
         self._waiting.clear()
@@ -53,7 +61,13 @@ class AmqpPublisher:
             self.error = f"{type(error).__name__}: {error}"[:200]
         if not self.answered:
             self._drop()
+        if self._was_returned:
+            raise self._missing()
         return [index in self._confirmed for index in range(len(window))]
+
+    def figures(self) -> dict[str, int]:
+        """RabbitMQ counts for itself."""
+        return {}
 
     def close(self) -> None:
         """Close the connection properly, so that the broker does not log a loss."""
@@ -71,8 +85,9 @@ class AmqpPublisher:
             self._waiting[self._published] = index
             self._channel.basic_publish(
                 self._message(event.body),
-                exchange=self._exchange.name,
-                routing_key=event.routing_key,
+                exchange="" if self._queue else self._exchange.name,
+                routing_key=self._queue or event.routing_key,
+                mandatory=self._queue is not None,  # an exchange without subscribers is no error
                 timeout=self._confirm_timeout_s,
             )
         # One queue that cannot answer must not look like an outage to the events which were confirmed.
@@ -106,12 +121,26 @@ class AmqpPublisher:
             write_timeout=self._confirm_timeout_s,
         )
         channel = self._connection.channel()
-        self._exchange(channel).declare()
+        if self._queue is None:
+            self._exchange(channel).declare()
+        else:
+            self._look_for_queue(channel)
         channel.confirm_select()
+        channel.events["basic_return"].add(self._on_return)
         channel.events["basic_ack"].add(self._on_ack)
         channel.events["basic_nack"].add(self._on_nack)
         self._published = 0
         self._channel = channel
+
+    def _look_for_queue(self, channel: Any) -> None:
+        try:
+            channel.queue_declare(self._queue, passive=True)
+        except (amqp.NotFound, amqp.ResourceLocked) as error:
+            self._drop()
+            raise self._missing() from error
+
+    def _missing(self) -> QueueMissingError:
+        return QueueMissingError(f"nobody has declared the queue {self._queue}, or it belongs to one connection")
 
     def _drop(self) -> None:
         # Whatever was not confirmed may still arrive; it is sent again, and a number never means two events.
@@ -124,6 +153,10 @@ class AmqpPublisher:
 
     def _on_unblocked(self) -> None:
         self._blocked = False
+
+    def _on_return(self, *_: object) -> None:
+        # It comes before the ack of the same publish.
+        self._was_returned = True
 
     def _on_ack(self, delivery_tag: int, multiple: bool) -> None:  # noqa: FBT001  (py-amqp's signature)
         self._confirmed.update(self._settle(delivery_tag, multiple=multiple))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import redis
 from redis.backoff import NoBackoff
+from redis.exceptions import NoPermissionError
 from redis.retry import Retry
 
 from orchestrator.adapters import event_log_scripts as scripts
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 BEGINNING = "0-0"
 SOCKET_TIMEOUT_S = 5.0
+REPLICA_WAIT_MS = 1000
+
+_REPLICA = re.compile(r"slave\d+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,15 +57,8 @@ class EventLog:
 
     @classmethod
     def connect(cls, url: str, *, namespace: str = "", shards: int = 64) -> EventLog:
-        """Build a client without retries of its own, because the relay decides when to try again."""
-        client = redis.Redis.from_url(
-            url,
-            retry=Retry(NoBackoff(), 0),
-            socket_timeout=SOCKET_TIMEOUT_S,
-            socket_connect_timeout=SOCKET_TIMEOUT_S,
-            socket_keepalive=True,
-        )
-        return cls(client, namespace=namespace, shards=shards)
+        """Connect at the first call."""
+        return cls(open_client(url), namespace=namespace, shards=shards)
 
     def close(self) -> None:
         """Close the connections."""
@@ -80,13 +78,39 @@ class EventLog:
         answers = self._run([(scripts.HOLD, [source.lease], [owner, lease_ms]) for source in asked])
         return frozenset(source for source, held in zip(asked, answers, strict=True) if held)
 
+    def hold_and_wait(self, sources: Iterable[Source], *, owner: str, lease_ms: int) -> tuple[frozenset[Source], int]:
+        """Renew leases and wait until a replica has this and all before it, at most REPLICA_WAIT_MS.
+
+        Returns the sources held and how many replicas have it, 0 where none was quick enough.
+        """
+        asked = list(sources)
+        # WAIT counts from the connection's own last write, so there must be one, on the same connection.
+        with unavailable_if_lost(), self._client.pipeline(transaction=False) as pipeline:
+            for source in asked:
+                pipeline.eval(scripts.HOLD, 1, source.lease, owner, lease_ms)
+            pipeline.wait(1, REPLICA_WAIT_MS)
+            *held, copies = pipeline.execute()
+        return frozenset(source for source, is_held in zip(asked, held, strict=True) if is_held), int(copies)
+
+    def has_replica(self) -> bool:
+        """Whether a replica follows this Redis; False where it does not tell."""
+        try:
+            with unavailable_if_lost():
+                told = self._client.info("replication")
+        except StoreUnavailableError as error:
+            if isinstance(error.__cause__, NoPermissionError):
+                return False
+            raise
+        replicas = [value for name, value in told.items() if _REPLICA.fullmatch(name) and isinstance(value, dict)]
+        return any(replica.get("state") == "online" for replica in replicas)
+
     def release(self, sources: Iterable[Source], *, owner: str) -> None:
         """Give leases back; one that somebody else holds by now is left alone."""
         self._run([(scripts.RELEASE, [source.lease], [owner]) for source in sources])
 
     def cursors(self, sources: Sequence[Source]) -> dict[Source, str]:
         """The entry up to which each source is relayed, inclusive; `0-0` before the first."""
-        with _unavailable(), self._client.pipeline(transaction=False) as pipeline:
+        with unavailable_if_lost(), self._client.pipeline(transaction=False) as pipeline:
             for source in sources:
                 pipeline.get(source.cursor)
             stored = pipeline.execute()
@@ -109,7 +133,7 @@ class EventLog:
             return []
         by_stream = {source.stream.encode(): source for source in after}
         streams = {source.stream: entry for source, entry in after.items()}
-        with _unavailable():
+        with unavailable_if_lost():
             found = self._client.xread(streams, count=count, block=block_ms or None)
         return [
             LoggedEvent(source=by_stream[stream], entry_id=entry_id.decode(), body=fields.get(b"event", b""))
@@ -127,7 +151,7 @@ class EventLog:
     def _run(self, calls: list[tuple[str, list[str], list[Any]]]) -> list[Any]:
         if not calls:
             return []
-        with _unavailable(), self._client.pipeline(transaction=False) as pipeline:
+        with unavailable_if_lost(), self._client.pipeline(transaction=False) as pipeline:
             for script, keys, arguments in calls:
                 pipeline.eval(script, len(keys), *keys, *arguments)
             return list(pipeline.execute())
@@ -144,12 +168,24 @@ def sources_of(*, namespace: str, shards: int) -> tuple[Source, ...]:
     )
 
 
+def open_client(url: str) -> redis.Redis:
+    """A blocking client without retries of its own, because the caller decides when to try again."""
+    return redis.Redis.from_url(
+        url,
+        retry=Retry(NoBackoff(), 0),
+        socket_timeout=SOCKET_TIMEOUT_S,
+        socket_connect_timeout=SOCKET_TIMEOUT_S,
+        socket_keepalive=True,
+    )
+
+
 @contextmanager
-def _unavailable() -> Iterator[None]:
+def unavailable_if_lost() -> Iterator[None]:
+    """Turn what redis-py raises into StoreUnavailableError."""
     try:
         yield
     except (redis.RedisError, OSError) as error:
-        raise StoreUnavailableError(f"Redis did not answer the relay: {type(error).__name__}") from error
+        raise StoreUnavailableError(f"Redis did not answer: {type(error).__name__}") from error
 
 
 def _pairs(found: Any) -> Iterator[tuple[bytes, Any]]:

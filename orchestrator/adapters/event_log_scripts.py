@@ -27,7 +27,8 @@ redis.call('SET', KEYS[2], ARGV[2])
 return 1
 """
 
-# The entry at the cursor itself stays, so that whoever comes next still finds it.
+# The entry at the cursor itself stays, so that whoever comes next still finds it. Whole nodes of the stream go, and
+# not too many at once, because nothing else runs meanwhile.
 TRIM = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 local cursor = redis.call('GET', KEYS[2])
@@ -37,5 +38,5 @@ local oldest = now[1] * 1000 + math.floor(now[2] / 1000) - tonumber(ARGV[2])
 local relayed = tonumber(string.match(cursor, '^%d+'))
 local threshold = cursor
 if oldest < relayed then threshold = string.format('%.0f', math.max(oldest, 0)) end
-return redis.call('XTRIM', KEYS[3], 'MINID', threshold)
+return redis.call('XTRIM', KEYS[3], 'MINID', '~', threshold, 'LIMIT', 10000)
 """

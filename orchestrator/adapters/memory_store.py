@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from orchestrator.adapters.memory_payment import StoredPayment
 from orchestrator.identity import PaymentKey, shard_of
 from orchestrator.ports import (
+    ALONE_AT_CLAIMS,
     Acceptance,
     AcceptOutcome,
     CommitOutcome,
@@ -28,44 +29,7 @@ if TYPE_CHECKING:
 
     from orchestrator.ports import Clock, Commit
 
-ALONE_AT_CLAIMS = 5
 MOST_WAITING_OBSERVATIONS = 1000
-
-
-@dataclass(kw_only=True, slots=True)
-class _Stored:
-    key: PaymentKey
-    op: str
-    fingerprint: str
-    body: bytes
-    version: int = 1
-    sequence: int = 1
-    observed: int = 0
-    observations: list[bytes] = field(default_factory=list)
-    claims: int = 0
-    owner: str | None = None
-    owned_until_ms: int = 0
-    notify_op: str | None = None
-
-    def record(self) -> Record:
-        return Record(
-            key=self.key,
-            version=self.version,
-            sequence=self.sequence,
-            observed=self.observed,
-            observations=tuple(self.observations),
-            claims=self.claims,
-            fingerprint=self.fingerprint,
-            body=self.body,
-            owner=self.owner,
-            owned_until_ms=self.owned_until_ms or None,
-        )
-
-    def lease_ran_out(self, now_ms: int) -> bool:
-        return self.owner is not None and self.owned_until_ms <= now_ms
-
-    def lives_with_an_owner(self, now_ms: int) -> bool:
-        return self.owner is not None and self.owned_until_ms > now_ms
 
 
 class MemoryStore:
@@ -75,8 +39,9 @@ class MemoryStore:
         self.shards = shards
         self.dead_letters: list[Refusal] = []
         self._clock = clock
-        self._payments: dict[PaymentKey, _Stored] = {}
+        self._payments: dict[PaymentKey, StoredPayment] = {}
         self._due: dict[PaymentKey, int] = {}
+        self._suspects: dict[PaymentKey, None] = {}
         self._events: defaultdict[int, list[bytes]] = defaultdict(list)
         self._orphans: defaultdict[PaymentKey, list[bytes]] = defaultdict(list)
         self._unclaimed: dict[PaymentKey, int] = {}
@@ -133,7 +98,7 @@ class MemoryStore:
         if remembered is not None:
             known = remembered == fingerprint
             return Acceptance(outcome=AcceptOutcome.KNOWN if known else AcceptOutcome.CONFLICT)
-        stored = _Stored(key=key, op=op, fingerprint=fingerprint, body=body)
+        stored = StoredPayment(key=key, op=op, fingerprint=fingerprint, body=body)
         self._unclaimed.pop(key, None)
         stored.observations = self._orphans.pop(key, [])
         stored.observed = len(stored.observations)
@@ -151,19 +116,41 @@ class MemoryStore:
         stored = self._payments.get(key)
         return stored.record() if stored else None
 
+    async def due_at(self, key: PaymentKey) -> int | None:
+        """When it wants attention next, in milliseconds; the end of the lease where it is claimed; None: never."""
+        return self.due(key)
+
     async def claim(self, shard: int, *, owner: str, lease_ms: int, limit: int) -> list[Record]:
-        """Claim due payments without a live owner: merchants take turns, each its longest due first."""
-        batch: list[_Stored] = []
-        for stored in self._in_turn(shard):
-            if self._claims_now(stored) >= ALONE_AT_CLAIMS:
-                batch = [stored]
-                break
+        """Claim due payments without a live owner: merchants take turns, each its longest due first; no suspects."""
+        now = self._clock.now_ms()
+        batch: list[StoredPayment] = []
+        for stored in self._in_turn(shard, limit):
+            if stored.leases_lost(now) >= ALONE_AT_CLAIMS:
+                self._suspects[stored.key] = None
+                self._due[stored.key] = now + lease_ms
+                continue
             batch.append(stored)
             if len(batch) == limit:
                 break
         for stored in batch:
             self._take(stored, owner, lease_ms)
         return [stored.record() for stored in batch]
+
+    async def suspects(self) -> Sequence[int]:
+        """The shards in which a claim met suspects that nobody has taken since."""
+        return sorted({self._shard(key) for key in self._suspects})
+
+    async def claim_alone(self, shard: int, *, owner: str, lease_ms: int) -> Record | None:
+        """Claim one suspect of a shard, the longest known first, for an owner that has nothing else in hand."""
+        now = self._clock.now_ms()
+        for key in [key for key in self._suspects if self._shard(key) == shard]:
+            del self._suspects[key]
+            stored = self._payments.get(key)
+            is_free = stored is not None and not stored.lives_with_an_owner(now) and stored.rest_until_ms <= now
+            if stored is not None and is_free and stored.leases_lost(now) >= ALONE_AT_CLAIMS:
+                self._take(stored, owner, lease_ms, alone=True)
+                return stored.record()
+        return None
 
     async def claim_one(self, key: PaymentKey, *, owner: str, lease_ms: int) -> Record | None:
         """Claim this payment, due or not; None where it is absent or somebody else holds a live claim."""
@@ -175,7 +162,9 @@ class MemoryStore:
         self._take(stored, owner, lease_ms)
         return stored.record()
 
-    async def renew(self, keys: Sequence[PaymentKey], *, owner: str, lease_ms: int) -> frozenset[PaymentKey]:
+    async def renew(
+        self, keys: Sequence[PaymentKey], *, owner: str, lease_ms: int, alone: bool = False
+    ) -> frozenset[PaymentKey]:
         """Extend these claims; returns those that were lost."""
         lost = set()
         for key in keys:
@@ -184,6 +173,7 @@ class MemoryStore:
                 lost.add(key)
             else:
                 self._lease(stored, owner, lease_ms)
+                stored.alone = alone
         return frozenset(lost)
 
     async def release(self, key: PaymentKey, *, owner: str, due_at_ms: int | None) -> bool:
@@ -191,8 +181,15 @@ class MemoryStore:
         stored = self._payments.get(key)
         if stored is None or stored.owner != owner:
             return False
-        stored.claims = 0
         self._let_go(stored, due_at_ms)
+        return True
+
+    async def rest(self, key: PaymentKey, *, owner: str, for_ms: int) -> bool:
+        """Put a claimed payment aside unchanged, due then or at a command; False if it was not ours."""
+        stored = self._payments.get(key)
+        if stored is None or stored.owner != owner:
+            return False
+        self._put_aside(stored, for_ms)
         return True
 
     async def commit(self, commit: Commit) -> Committed:
@@ -201,14 +198,14 @@ class MemoryStore:
         if stored is None:
             return Committed(outcome=CommitOutcome.ABSENT)
         if stored.op == commit.op:
-            return _committed(stored)
+            return stored.committed()
         if stored.owner is None or stored.owner != commit.owner:
             return Committed(outcome=CommitOutcome.FENCED)
-        refused = _why_not(stored, commit)
+        refused = stored.why_not(commit)
         if refused is not None:
             return Committed(outcome=refused, record=stored.record())
         self._write(stored, commit)
-        return _committed(stored)
+        return stored.committed()
 
     async def notify(self, key: PaymentKey, observation: bytes, *, op: str, is_command: bool = False) -> NotifyOutcome:
         """Append an observation; due now, and the bell rung, if nobody owns the payment."""
@@ -221,14 +218,16 @@ class MemoryStore:
         if len(waiting) >= MOST_WAITING_OBSERVATIONS:
             return NotifyOutcome.FULL
         waiting.append(observation)
+        now = self._clock.now_ms()
         if stored is None:
             if is_command:
-                self._unclaimed.setdefault(key, self._clock.now_ms())
+                self._unclaimed.setdefault(key, now)
             return NotifyOutcome.ORPHANED
         stored.observed += 1
         stored.notify_op = op
-        now = self._clock.now_ms()
-        if not stored.lives_with_an_owner(now):
+        if is_command:
+            stored.rest_until_ms = 0
+        if not stored.lives_with_an_owner(now) and stored.rest_until_ms <= now:
             self._set_due(key, min(self._due.get(key, now), now))
         return NotifyOutcome.STORED
 
@@ -285,8 +284,8 @@ class MemoryStore:
             for queue in self._listeners:
                 queue.put_nowait(self._shard(key))
 
-    def _in_turn(self, shard: int) -> list[_Stored]:
-        """The due payments of a shard without a live owner, merchants taking turns."""
+    def _in_turn(self, shard: int, limit: int) -> list[StoredPayment]:
+        """The due payments of a shard without a live owner, merchants taking turns; `limit` of each at most."""
         now = self._clock.now_ms()
         queues: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
         for key, at_ms in self._due.items():
@@ -298,23 +297,22 @@ class MemoryStore:
         turns = sorted(
             (turn, order.index(merchant), PaymentKey(merchant=merchant, intent_id=intent_id))
             for merchant, queue in queues.items()
-            for turn, (_, intent_id) in enumerate(queue)
+            for turn, (_, intent_id) in enumerate(queue[:limit])
         )
         return [self._payments[key] for _, _, key in turns]
 
-    def _claims_now(self, stored: _Stored) -> int:
-        return stored.claims + (1 if stored.lease_ran_out(self._clock.now_ms()) else 0)
-
-    def _take(self, stored: _Stored, owner: str, lease_ms: int) -> None:
-        stored.claims = self._claims_now(stored)
+    def _take(self, stored: StoredPayment, owner: str, lease_ms: int, *, alone: bool = False) -> None:
+        stored.claims = stored.leases_lost(self._clock.now_ms())
+        stored.alone = alone
+        stored.rest_until_ms = 0
         self._lease(stored, owner, lease_ms)
 
-    def _lease(self, stored: _Stored, owner: str, lease_ms: int) -> None:
+    def _lease(self, stored: StoredPayment, owner: str, lease_ms: int) -> None:
         stored.owner = owner
         stored.owned_until_ms = self._clock.now_ms() + lease_ms
         self._due[stored.key] = stored.owned_until_ms
 
-    def _let_go(self, stored: _Stored, due_at_ms: int | None) -> None:
+    def _let_go(self, stored: StoredPayment, due_at_ms: int | None) -> None:
         stored.owner = None
         stored.owned_until_ms = 0
         if stored.observations:
@@ -324,37 +322,29 @@ class MemoryStore:
         else:
             self._set_due(stored.key, due_at_ms)
 
-    def _write(self, stored: _Stored, commit: Commit) -> None:
+    def _put_aside(self, stored: StoredPayment, for_ms: int) -> None:
+        stored.owner = None
+        stored.owned_until_ms = 0
+        stored.claims = min(stored.claims, ALONE_AT_CLAIMS)
+        stored.rests += 1
+        stored.rest_until_ms = self._clock.now_ms() + for_ms
+        self._due[stored.key] = stored.rest_until_ms
+
+    def _write(self, stored: StoredPayment, commit: Commit) -> None:
         removed_before = stored.observed - len(stored.observations)
         del stored.observations[: max(0, commit.observed_seen - removed_before)]
         stored.version += 1
         stored.op = commit.op
         stored.body = commit.body
-        stored.claims = 0
         if commit.event is not None:
             stored.sequence += 1
             self._events[self._shard(commit.key)].append(commit.event)
+        if commit.rest_ms is not None:
+            self._put_aside(stored, commit.rest_ms)
+            return
+        if commit.forgives:
+            stored.claims = stored.rests = 0
         if commit.keep_lease_ms is not None:
             self._lease(stored, commit.owner, commit.keep_lease_ms)
         else:
             self._let_go(stored, commit.due_at_ms)
-
-
-def _why_not(stored: _Stored, commit: Commit) -> CommitOutcome | None:
-    if stored.version != commit.expected_version:
-        return CommitOutcome.CONFLICT
-    if commit.own_move and stored.observed > commit.observed_seen:
-        return CommitOutcome.NEWS
-    if commit.event is not None and commit.event_sequence != stored.sequence + 1:
-        return CommitOutcome.CONFLICT
-    return None
-
-
-def _committed(stored: _Stored) -> Committed:
-    return Committed(
-        outcome=CommitOutcome.COMMITTED,
-        version=stored.version,
-        sequence=stored.sequence,
-        observed=stored.observed,
-        observations=tuple(stored.observations),
-    )

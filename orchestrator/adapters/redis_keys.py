@@ -22,6 +22,7 @@ class RedisKeys:
         self.bell = f"{self._root}bell"
         self.shard_count = f"{self._root}shards"
         self.dead_letters = f"{self._root}deadletters"
+        self.audit = f"{self._root}audit"
         self.refusals_seen = f"{self._root}{{{self.dead_letters}}}:seen"
         self.refusal_events = f"{self._root}{{{self.dead_letters}}}:events"
         self.any_payment = f"{self._root}{{s*}}:payment:*"
@@ -46,6 +47,10 @@ class RedisKeys:
     def unclaimed(self, shard: int) -> str:
         """The ids of a shard that commands came for and no payment yet, by the time of the first one."""
         return f"{self.prefix(shard)}unclaimed"
+
+    def suspects(self, shard: int) -> str:
+        """The payments of a shard that a claim passed over because they must be taken alone."""
+        return f"{self.prefix(shard)}suspects"
 
     def payment(self, key: PaymentKey) -> Sequence[str]:
         """The names a script of one payment may touch, in the order in which the scripts unpack them."""

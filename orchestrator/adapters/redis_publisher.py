@@ -9,23 +9,28 @@ import redis
 from kombu.exceptions import KombuError
 
 from orchestrator.adapters import kombu_redis, topology
-from orchestrator.adapters.kombu_entities import Producer
+from orchestrator.adapters.kombu_entities import Exchange, Producer
+from orchestrator.adapters.publisher import QueueMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from orchestrator.adapters.publisher import OnSkipped
     from orchestrator.ports import PublishedEvent
 
 CONTENT_TYPE = "application/cloudevents+json"
 BATCH_MAX = 500
 BINDINGS_FRESH_S = 0.5  # a consumer bound this moment may miss events for so long; the event log has them
+ALARM_EVERY_S = 600.0  # for each queue
 BROKER_ERRORS = (OSError, redis.RedisError, KombuError)
+WRONG_TYPE = "WRONGTYPE"
 
 
 class _Channel(kombu_redis.Channel):
     """Routes from a binding table that is read once per window instead of once per event."""
 
     skipped: frozenset[str] = frozenset()
+    copies_skipped = 0
     _tables: dict[str, tuple[float, list[Any]]] | None = None
 
     def get_table(self, exchange: str) -> list[Any]:
@@ -35,7 +40,13 @@ class _Channel(kombu_redis.Channel):
         if time.monotonic() - read_at_s > BINDINGS_FRESH_S:
             table = list(super().get_table(exchange))
             self._tables[exchange] = (time.monotonic(), table)
-        return [row for row in table if row[2] not in self.skipped]
+        return table
+
+    def _put(self, queue: str, message: Any, **options: Any) -> None:
+        if queue in self.skipped:
+            self.copies_skipped += 1
+        else:
+            super()._put(queue, message, **options)
 
 
 class _Transport(kombu_redis.Transport):
@@ -53,39 +64,52 @@ class RedisPublisher:
         url: str,
         *,
         namespace: str = "",
+        queue: str | None = None,
         queue_max: int,
-        on_skipped: Callable[[str, int], None] | None = None,
+        on_skipped: OnSkipped | None = None,
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url
         self._exchange = topology.events_exchange(namespace)
+        self._queue = queue
         self._queue_max = queue_max
         self._on_skipped = on_skipped
+        self._monotonic_s = monotonic_s
         self._channel: Any = None
-        self._skipped: frozenset[str] = frozenset()  # alarmed once, when a queue becomes too long
+        self._alarmed_s: dict[str, float] = {}
+        self._queues_skipped = 0
+        self._copies_skipped = 0  # on channels of before
         self.answered = True
         self.error = ""
 
     def publish(self, events: Iterable[PublishedEvent]) -> Sequence[bool]:
         """Publish a window in one pipeline; all True, or all False where its delivery is uncertain.
 
-        A queue that is too long is left out, which is a success for the event: its log entry stays.
+        A queue that is too long is left out, which is a success for the event: its log entry stays. With a queue of
+        one's own that is too long all are False, and raises QueueMissingError where it is not declared.
         """
         window = list(events)
         try:
             self._connect()
-            self._skip_full_queues()
-            self._send(window)
-            self.answered = True
+            is_sent = self._send_to_queue(window, self._queue) if self._queue else self._send_to_exchange(window)
         except BROKER_ERRORS as error:
             self.answered = False
             self.error = f"{type(error).__name__}: {error}"[:200]
             self.close()
-        return [self.answered] * len(window)
+            return [False] * len(window)
+        self.answered = True
+        return [is_sent] * len(window)
+
+    def figures(self) -> dict[str, int]:
+        """How many queues are left out now, and how many copies of events they did not get."""
+        since = self._channel.copies_skipped if self._channel is not None else 0
+        return {"queues_skipped": self._queues_skipped, "copies_skipped": self._copies_skipped + since}
 
     def close(self) -> None:
         """Close the connection; the next window opens a new one."""
         channel, self._channel = self._channel, None
         if channel is not None:
+            self._copies_skipped += channel.copies_skipped
             kombu_redis.close(channel)
 
     def _connect(self) -> None:
@@ -95,30 +119,57 @@ class RedisPublisher:
             self._exchange(channel).declare()
             self._channel = channel
 
-    def _skip_full_queues(self) -> None:
-        queues = sorted({queue for _, _, queue in self._bindings()})
+    def _send_to_exchange(self, window: list[PublishedEvent]) -> bool:
+        lengths = self._lengths(self._bound())
+        unfit = {queue: length for queue, length in lengths.items() if length is None or length >= self._queue_max}
+        self._channel.skipped = frozenset(unfit)
+        self._queues_skipped = len(unfit)
+        self._alarm(unfit)
+        self._send(window, exchange=self._exchange)
+        return True
+
+    def _send_to_queue(self, window: list[PublishedEvent], queue: str) -> bool:
+        length = self._lengths([queue])[queue]
+        # Redis keeps no list that is empty: there a queue is declared while it is bound.
+        if length is None or queue not in self._bound():
+            raise QueueMissingError(f"nobody has declared the queue {queue} and bound it to {self._exchange.name}")
+        if length >= self._queue_max:
+            return False
+        self._send(window, exchange=Exchange(""), queue=queue)
+        return True
+
+    def _bound(self) -> list[str]:
+        return sorted({queue for _, _, queue in self._channel.get_table(self._exchange.name)})
+
+    def _lengths(self, queues: list[str]) -> dict[str, int | None]:
+        """None for a name that holds something else than a queue: nobody else must suffer from it."""
         with self._channel.conn_or_acquire() as client, client.pipeline(transaction=False) as pipeline:
             for queue in queues:
                 pipeline.llen(queue)
-            lengths = dict(zip(queues, pipeline.execute(), strict=True))
-        full = {queue: length for queue, length in lengths.items() if length >= self._queue_max}
-        self._channel.skipped = frozenset(full)
-        for queue in full.keys() - self._skipped:
+            answers = pipeline.execute(raise_on_error=False)
+        for answer in answers:
+            if isinstance(answer, Exception) and not str(answer).startswith(WRONG_TYPE):
+                raise answer
+        return {
+            queue: None if isinstance(answer, Exception) else int(answer)
+            for queue, answer in zip(queues, answers, strict=True)
+        }
+
+    def _alarm(self, unfit: dict[str, int | None]) -> None:
+        now_s = self._monotonic_s()
+        self._alarmed_s = {queue: at_s for queue, at_s in self._alarmed_s.items() if now_s - at_s < ALARM_EVERY_S}
+        for queue in unfit.keys() - self._alarmed_s.keys():
+            self._alarmed_s[queue] = now_s
             if self._on_skipped is not None:
-                self._on_skipped(queue, full[queue])
-        self._skipped = frozenset(full)
+                self._on_skipped(queue, unfit[queue])
 
-    def _bindings(self) -> list[Any]:
-        self._channel.skipped = frozenset()
-        return list(self._channel.get_table(self._exchange.name))
-
-    def _send(self, window: list[PublishedEvent]) -> None:
-        producer = Producer(self._channel, exchange=self._exchange, auto_declare=False)
+    def _send(self, window: list[PublishedEvent], *, exchange: Any, queue: str | None = None) -> None:
+        producer = Producer(self._channel, exchange=exchange, auto_declare=False)
         with producer.batch(max_size=BATCH_MAX):
             for event in window:
                 producer.publish(
                     event.body,
-                    routing_key=event.routing_key,
+                    routing_key=queue or event.routing_key,
                     content_type=CONTENT_TYPE,
                     content_encoding="utf-8",
                 )

@@ -24,6 +24,7 @@ def script(name: str) -> Script:
 
 ACCEPT = script("accept")
 CLAIM = script("claim")
+CLAIM_ALONE = script("claim_alone")
 CLAIM_ONE = script("claim_one")
 COMMIT = script("commit")
 FORGET = script("forget")
@@ -34,3 +35,4 @@ PERMIT = script("permit")
 REFUSE = script("refuse")
 RELEASE = script("release")
 RENEW = script("renew")
+REST = script("rest")

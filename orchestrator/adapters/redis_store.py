@@ -10,9 +10,11 @@ from orchestrator.adapters import redis_scripts as scripts
 from orchestrator.adapters.redis_bells import listen
 from orchestrator.adapters.redis_calls import RedisCalls
 from orchestrator.adapters.redis_keys import RedisKeys
+from orchestrator.adapters.redis_time import RedisTime
 from orchestrator.errors import PayorchError
 from orchestrator.identity import PaymentKey
 from orchestrator.ports import (
+    ALONE_AT_CLAIMS,
     Acceptance,
     AcceptOutcome,
     CommitOutcome,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from orchestrator.adapters.redis_scripts import Script
     from orchestrator.ports import Commit, Refusal
 
-ALONE_AT_CLAIMS = 5
+CLAIM_VALID_MS = 2_000  # after this whoever asked has given up, or will soon
 MOST_WAITING_OBSERVATIONS = 1000
 REFUSAL_REMEMBERED_MS = 30 * 24 * 3600 * 1000
 SCAN_COUNT = 500
@@ -53,6 +55,7 @@ class RedisStore:
         self._client = client
         self._calls = RedisCalls(client)
         self._keys = RedisKeys(namespace=namespace, shards=shards)
+        self._time = RedisTime()
 
     async def close(self) -> None:
         """Let the calls under way end, then close the connections."""
@@ -60,6 +63,8 @@ class RedisStore:
 
     async def ensure_shards(self) -> None:
         """Write down the number of shards at the first start; raises ShardCountError where it was another."""
+        seconds, microseconds = await self._calls.command("TIME")
+        self._time.learn(int(seconds) * 1000 + int(microseconds) // 1000)
         await self._calls.command("SET", self._keys.shard_count, self.shards, "NX")
         stored = int(await self._calls.command("GET", self._keys.shard_count))
         if stored != self.shards:
@@ -99,17 +104,31 @@ class RedisStore:
         """The payment as stored now, or None."""
         return _record_or_none(key, await self._run(scripts.LOAD, key))
 
+    async def due_at(self, key: PaymentKey) -> int | None:
+        """When it wants attention next, in milliseconds; the end of the lease where it is claimed; None: never."""
+        score = await self._calls.command("ZSCORE", self._keys.payment(key)[2], key.intent_id)
+        return None if score is None else int(score)
+
     async def claim(self, shard: int, *, owner: str, lease_ms: int, limit: int) -> list[Record]:
         """Claim due payments without a live owner: merchants take turns, each its longest due first.
 
-        A payment whose lease ran out five times is claimed alone, and before any other.
+        A suspect is passed over and remembered for `claim_alone`. A claim that reaches Redis, or is executed by
+        it, later than two seconds after this call began takes nothing: its caller may be gone.
         """
-        arguments = (self._keys.prefix(shard), owner, lease_ms, limit, ALONE_AT_CLAIMS)
-        answer = await self._calls.script(scripts.CLAIM, (self._keys.merchants(shard),), arguments)
-        return [
-            _record(PaymentKey(merchant=merchant.decode(), intent_id=intent_id.decode()), fields)
-            for merchant, intent_id, fields in answer
-        ]
+        names = (self._keys.merchants(shard), self._keys.suspects(shard))
+        claimed = await self._claimed(scripts.CLAIM, names, shard, owner, lease_ms, limit)
+        return [_claimed_record(fields) for fields in claimed]
+
+    async def suspects(self) -> Sequence[int]:
+        """The shards in which a claim met suspects that nobody has taken since."""
+        shards = range(self.shards)
+        counts = await asyncio.gather(*(self._calls.command("ZCARD", self._keys.suspects(shard)) for shard in shards))
+        return [shard for shard, count in zip(shards, counts, strict=True) if count]
+
+    async def claim_alone(self, shard: int, *, owner: str, lease_ms: int) -> Record | None:
+        """Claim one suspect of a shard, the longest known first, for an owner that has nothing else in hand."""
+        claimed = await self._claimed(scripts.CLAIM_ALONE, (self._keys.suspects(shard),), shard, owner, lease_ms)
+        return _claimed_record(claimed) if claimed else None
 
     async def claim_one(self, key: PaymentKey, *, owner: str, lease_ms: int) -> Record | None:
         """Claim this payment, due or not; None where it is absent or somebody else holds a live claim.
@@ -117,16 +136,22 @@ class RedisStore:
         A claim of the caller's own is renewed and returned: who runs several tasks under one owner knows
         itself what it has in hand.
         """
-        return _record_or_none(key, await self._run(scripts.CLAIM_ONE, key, owner, lease_ms))
+        return _record_or_none(key, await self._run(scripts.CLAIM_ONE, key, owner, lease_ms, ALONE_AT_CLAIMS))
 
-    async def renew(self, keys: Sequence[PaymentKey], *, owner: str, lease_ms: int) -> frozenset[PaymentKey]:
+    async def renew(
+        self, keys: Sequence[PaymentKey], *, owner: str, lease_ms: int, alone: bool = False
+    ) -> frozenset[PaymentKey]:
         """Extend these claims in one pipeline; returns those that were lost."""
-        held = await asyncio.gather(*(self._run(scripts.RENEW, key, owner, lease_ms) for key in keys))
+        held = await asyncio.gather(*(self._run(scripts.RENEW, key, owner, lease_ms, int(alone)) for key in keys))
         return frozenset(key for key, is_held in zip(keys, held, strict=True) if not is_held)
 
     async def release(self, key: PaymentKey, *, owner: str, due_at_ms: int | None) -> bool:
         """Hand a claim back unchanged, due then (now if observations wait); False if it was not ours."""
         return bool(await self._run(scripts.RELEASE, key, owner, _optional(due_at_ms)))
+
+    async def rest(self, key: PaymentKey, *, owner: str, for_ms: int) -> bool:
+        """Put a claimed payment aside unchanged, due then or at a command; False if it was not ours."""
+        return bool(await self._run(scripts.REST, key, owner, for_ms, ALONE_AT_CLAIMS))
 
     async def commit(self, commit: Commit) -> Committed:
         """Write state, event and due time atomically, or say why not."""
@@ -143,6 +168,9 @@ class RedisStore:
             _optional(commit.due_at_ms),
             _optional(commit.keep_lease_ms),
             int(commit.own_move),
+            _optional(commit.rest_ms),
+            int(commit.forgives),
+            ALONE_AT_CLAIMS,
         )
         return _committed(commit.key, answer)
 
@@ -187,6 +215,17 @@ class RedisStore:
             if not int(cursor):
                 return
 
+    async def _claimed(
+        self, script: Script, names: Sequence[str], shard: int, owner: str, lease_ms: int, limit: int = 1
+    ) -> Any:
+        """What a claim took, unless Redis executes it so late that nobody waits for the answer any more."""
+        asked_ms = self._time.now_ms()
+        valid_until_ms = None if asked_ms is None else asked_ms + CLAIM_VALID_MS
+        arguments = (self._keys.prefix(shard), _optional(valid_until_ms), owner, lease_ms, ALONE_AT_CLAIMS, limit)
+        now_ms, *claimed = await self._calls.script(script, names, arguments)
+        self._time.learn(now_ms)
+        return claimed[0] if claimed else None
+
     async def _run(self, script: Script, key: PaymentKey, *arguments: str | bytes | int) -> Any:
         common = (key.merchant, key.intent_id, self._keys.bell, self._keys.shard(key))
         return await self._calls.script(script, self._keys.payment(key), (*common, *arguments))
@@ -198,7 +237,7 @@ def _optional(value: int | None) -> str | int:
 
 def _record(key: PaymentKey, fields: Any) -> Record:
     """Read what `answer` in shared.lua wrote."""
-    version, sequence, observed, claims, fingerprint, owner, owned_until_ms, body, observations = fields
+    version, sequence, observed, claims, fingerprint, owner, owned_until_ms, body, observations, rests = fields
     return Record(
         key=key,
         version=version,
@@ -210,7 +249,13 @@ def _record(key: PaymentKey, fields: Any) -> Record:
         body=body,
         owner=owner.decode() or None,
         owned_until_ms=owned_until_ms or None,
+        rests=rests,
     )
+
+
+def _claimed_record(answer: Any) -> Record:
+    merchant, intent_id, fields = answer
+    return _record(PaymentKey(merchant=merchant.decode(), intent_id=intent_id.decode()), fields)
 
 
 def _record_or_none(key: PaymentKey, fields: Any) -> Record | None:

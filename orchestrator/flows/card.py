@@ -20,6 +20,7 @@ from orchestrator.flows.provider_object import (
     text,
     unwrap,
 )
+from orchestrator.flows.refund import card_refund, hears_refunds
 from orchestrator.money import AmountError, to_major
 from orchestrator.payment import CAPTURE, CREATE, Payment, bare_reference
 from orchestrator.ports import ProviderRequest
@@ -85,6 +86,7 @@ def list_request(payment: Payment, from_ms: int, to_ms: int, page: int) -> Provi
     )
 
 
+@hears_refunds
 def interpret(
     payment: Payment,
     body: object,
@@ -155,6 +157,7 @@ CARD = Flow(
     create=create_request,
     operations={CAPTURE: capture_request},
     interpret=interpret,
+    refund=card_refund,
     # The customer asked for the payin detail first; the card's own read answers where that does not know cards.
     reads=(payin.detail_request, card_read_request),
     scan=Scan(request=list_request),

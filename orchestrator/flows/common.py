@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from orchestrator.dialect import Dialect
-    from orchestrator.payment import Payment
+    from orchestrator.payment import Operation, Payment
+    from orchestrator.policy import Policy
     from orchestrator.ports import ProviderRequest
     from orchestrator.sighting import Sighting, Source
 
@@ -55,12 +56,28 @@ class BuildRequest(Protocol):
     def __call__(self, payment: Payment, dialect: Dialect = ..., /) -> ProviderRequest: ...
 
 
+class BuildRefund(Protocol):
+    """The request of a refund; the amount is always in it."""
+
+    def __call__(self, payment: Payment, operation: Operation, dialect: Dialect = ..., /) -> ProviderRequest: ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scan:
     """How to look a payment up without its reference: pages of a list, filtered on our id."""
 
     request: Callable[[Payment, int, int, int], ProviderRequest]  # payment, from ms, to ms, page (from 1)
     per_page: int = 20
+
+
+class Recreates(Protocol):
+    """Whether a second create of this payment is harmless."""
+
+    def __call__(self, payment: Payment, policy: Policy, /) -> bool: ...
+
+
+def _never(_: Payment, __: Policy) -> bool:
+    return False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,10 +88,12 @@ class Flow:
     create: BuildCreate
     interpret: Interpret
     operations: Mapping[str, BuildRequest] = field(default_factory=dict)  # beside create
+    refund: BuildRefund | None = None  # None: the provider documents none
     reads: tuple[BuildRequest, ...] = ()
     scan: Scan | None = None
     refusals_kept: frozenset[int] = frozenset()  # a 4xx whose cause nobody explains: it fails no payment
     with_access_token: bool = False  # the create is sent with a token, which may have been revoked
+    recreates: Recreates = _never  # whether another create after a lost one harms nobody, for this payment
     lapses_by_our_clock: bool = False  # the provider never says that an unpaid one expired (T-20)
 
 

@@ -26,6 +26,8 @@ from orchestrator.statuses import Reason, Stage, Status
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from orchestrator.policy import Policy
+
 # What is authorised on the hosted page is captured by the provider: nobody here could.
 _AUTHORISED = Target(column=Stage.AUTHORISED, status=Status.PROCESSING, reason=Reason.AWAITING_PROVIDER)
 _TARGETS = TARGETS | {"pending": REQUIRES_ACTION, "authorised": _AUTHORISED}
@@ -117,11 +119,17 @@ def _item(item: Mapping[str, Any], currency: str) -> dict[str, object]:
     }
 
 
+def _is_shown_only_by_us(_: Payment, __: Policy) -> bool:
+    """A link reaches the customer through us alone: one whose reply was lost is known to nobody."""
+    return True
+
+
 GATEWAY_LINK = Flow(
     name="gateway_link",
     create=create_request,
     interpret=interpret,
     with_access_token=True,
     refusals_kept=frozenset({404}),
+    recreates=_is_shown_only_by_us,
     lapses_by_our_clock=True,
 )

@@ -20,6 +20,7 @@ from orchestrator.flows.provider_object import (
     time_ms,
     unwrap,
 )
+from orchestrator.flows.refund import hears_refunds, payid_refund
 from orchestrator.money import to_major
 from orchestrator.payment import CREATE, Payment, bare_reference
 from orchestrator.ports import ProviderRequest
@@ -34,6 +35,8 @@ from orchestrator.statuses import Reason, Review, Stage, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from orchestrator.policy import Policy
 
 # The provider's own rule, which refuses most Australian addresses; ours to check before sending (D-11, T-32).
 EMAILS = re.compile(r"([a-z0-9_\-.]+)@([a-z]+)\.([a-z]+)")
@@ -87,6 +90,7 @@ def status_request(payment: Payment, dialect: Dialect = DIALECT) -> ProviderRequ
     )
 
 
+@hears_refunds
 def interpret(
     payment: Payment,
     body: object,
@@ -167,9 +171,16 @@ def _deadline_ms(found: Mapping[str, Any]) -> int | None:
     return min(named, default=None)
 
 
+def _mails_only_us(payment: Payment, policy: Policy) -> bool:
+    """The provider mails each PayID to its payer: a second one is harmless only in the merchant's own mailbox."""
+    return set(emails_of(payment.terms)) <= policy.payid_own_mailboxes
+
+
 PAYID = Flow(
     name="payid",
     create=create_request,
     interpret=interpret,
+    refund=payid_refund,
     reads=(status_request, payin.detail_request),
+    recreates=_mails_only_us,
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.dialect import DIALECT, Dialect
 from orchestrator.flows.common import Flow, Notification, Scan, full_name, terms_of
-from orchestrator.flows.methods import PAYIN_METHODS
+from orchestrator.flows.methods import PAYIN_METHODS, Push
 from orchestrator.flows.provider_object import (
     amounts_in,
     described,
@@ -19,6 +19,7 @@ from orchestrator.flows.provider_object import (
     time_ms,
     unwrap,
 )
+from orchestrator.flows.refund import hears_refunds, payin_refund
 from orchestrator.money import to_major
 from orchestrator.payment import CONFIRM_OTP, CREATE, Payment, bare_reference
 from orchestrator.ports import ProviderRequest
@@ -32,6 +33,8 @@ from orchestrator.sighting import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from orchestrator.policy import Policy
 
 _STAGE_ACTIONS: dict[str, dict[str, Any]] = {
     "authorize_otp": {"type": "otp"},
@@ -100,6 +103,7 @@ def list_request(payment: Payment, from_ms: int, to_ms: int, page: int) -> Provi
     )
 
 
+@hears_refunds
 def interpret(
     payment: Payment,
     body: object,
@@ -152,11 +156,19 @@ def pay_code_is_late(payment: Payment) -> bool:
     return method is not None and method.pay_code_is_late
 
 
+def _is_shown_only_by_us(payment: Payment, _: Policy) -> bool:
+    """A customer sees what we pass on; a method that pushes a code or a prompt to the phone reaches them by itself."""
+    method = PAYIN_METHODS.get(terms_of(payment)["payin_method_name"])
+    return method is not None and method.push is Push.NONE
+
+
 PAYIN = Flow(
     name="payin",
     create=create_request,
     interpret=interpret,
+    refund=payin_refund,
     operations={CONFIRM_OTP: confirm_otp_request},
     reads=(detail_request,),
     scan=Scan(request=list_request),
+    recreates=_is_shown_only_by_us,
 )

@@ -144,11 +144,11 @@ def test_what_cannot_be_done_is_refused_once_and_the_payment_goes_on(stack):
             command("cancel", ids[0], "1"),
             command("capture", ids[0], "2"),
             command("confirm_otp", ids[0], "3", code="424242"),
-            command("refund", ids[0], "4"),
+            command("refund", ids[0], "4", refund_id="r-1"),
             command("explode", ids[0], "5"),
         )
 
-    codes = ["already_sent", "not_capturable", "not_awaiting_otp", "unsupported_command", "unknown_command"]
+    codes = ["already_sent", "not_capturable", "not_awaiting_otp", "not_refundable", "unknown_command"]
     wait_for(lambda: sorted(told(stack, ids[0])) == sorted(codes), what=lambda: told(stack, ids[0]))
     stack.succeed(ids)
     assert sorted(told(stack, ids[0])) == sorted(codes)

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 120
 REFUSALS = (
     *("amount_not_integer", "unknown_field", "missing_field", "card_number_refused", "unknown_currency"),
-    *("email_unsupported_by_provider", "intent_conflict", "not_capturable", "unsupported_command"),
+    *("email_unsupported_by_provider", "intent_conflict", "not_capturable", "not_refundable"),
 )
 
 

@@ -92,3 +92,94 @@ async def test_an_underpaid_payin_returns_what_was_paid(desk):
     await desk.act(uuid, "refund")
     await desk.act(uuid, "finish_refund")
     assert (await desk.seen(uuid))["refunded"] == "123.45"
+
+
+async def paid_of(desk, flow: str) -> tuple[str, object]:
+    """The sandbox's key of a paid payment, and the id that the merchant knows."""
+    if flow == "payid":
+        number = (await desk.payid())["id"]
+        uuid = await desk.key(number, "payid")
+        await desk.act(uuid, "pay")
+        return uuid, number
+    if flow == "payin":
+        uuid = await paid(desk)
+        return uuid, uuid
+    uuid = str((await desk.card(amount=5000))["uuid"])
+    await desk.act(uuid, "pay")
+    await desk.capture(uuid)
+    return uuid, uuid
+
+
+# Path, the name of the id, of the amount and of the reason, and 12.50 in the unit of the call.
+CALLS = {
+    "card": ("/api/v2/cards/refund_payment", "uuid", "refund_amount", "reason", 1250),
+    "payid": ("/api/v1/payment_requests/refund", "payment_request_id", "refund_amount", "reason", "12.50"),
+    "payin": ("/api/v2/payins/refund", "uuid", "amount", "description", 12.5),
+}
+
+
+async def ask(desk, flow: str, known_id: object, **changes):
+    path, id_name, amount_name, reason_name, amount = CALLS[flow]
+    body = {id_name: known_id, amount_name: amount, reason_name: "one item came back"}
+    return await desk.post(path, body | changes)
+
+
+async def refunds_in_ledger(desk, uuid: str) -> list[int]:
+    entries = (await desk.client.get("/_sandbox/ledger", params={"kind": "refund", "uuid": uuid})).json()["entries"]
+    return [entry["amount_minor"] for entry in entries]
+
+
+@pytest.mark.parametrize("flow", sorted(CALLS))
+async def test_the_ledger_tells_how_often_and_how_much_was_refunded_in_minor_units(desk, flow):
+    uuid, known_id = await paid_of(desk, flow)
+    reply = await ask(desk, flow, known_id)
+    assert reply.status_code == 200
+    assert (await ask(desk, flow, known_id)).status_code == 422, "one runs"
+    await desk.act(uuid, "finish_refund")
+    assert await refunds_in_ledger(desk, uuid) == [1250]
+    assert (await desk.seen(uuid))["refunded"] == "12.5"
+
+
+@pytest.mark.parametrize("flow", sorted(CALLS))
+async def test_without_a_balance_a_refund_is_refused_and_does_not_begin(desk, flow):
+    uuid, known_id = await paid_of(desk, flow)
+    await desk.settings(refunds="refuse")
+    reply = await ask(desk, flow, known_id)
+    assert (reply.status_code, exact(reply)) == (422, {"errors": {"message": "Insufficient balance."}})
+    assert await refunds_in_ledger(desk, uuid) == []
+    await desk.settings(refunds="finish")
+    assert (await ask(desk, flow, known_id)).status_code == 200
+
+
+@pytest.mark.parametrize("flow", sorted(CALLS))
+@pytest.mark.parametrize("spoilt", ["reason", "id", "amount"])
+async def test_a_refund_without_what_it_needs_is_refused(desk, flow, spoilt):
+    uuid, known_id = await paid_of(desk, flow)
+    _, id_name, amount_name, reason_name, _ = CALLS[flow]
+    wrong = {"reason": {reason_name: "torn"}, "id": {id_name: "999999999"}, "amount": {amount_name: "12.505"}}
+    assert (await ask(desk, flow, known_id, **wrong[spoilt])).status_code in {404, 422}
+    assert await refunds_in_ledger(desk, uuid) == []
+
+
+@pytest.mark.parametrize(("shows", "status"), [("current", "return_pending"), ("earlier", "waiting")])
+async def test_the_card_in_the_reply_to_a_refund_may_still_have_its_earlier_status(desk, shows, status):
+    await desk.settings(card_refund_status=shows)
+    uuid, _ = await paid_of(desk, "card")
+    reply = exact(await ask(desk, "card", uuid))
+    assert (reply["payin_request"]["uuid"], reply["payin_request"]["status"]) == (uuid, status)
+    assert (await desk.seen(uuid))["status"] == "return_pending"
+
+
+@pytest.mark.parametrize(("unit", "asked"), [("minor", 1250), ("major", "12.50")])
+async def test_the_amount_of_a_card_refund_is_read_in_the_unit_of_the_settings(desk, unit, asked):
+    await desk.settings(card_reply_unit=unit)
+    uuid, _ = await paid_of(desk, "card")
+    assert (await ask(desk, "card", uuid, refund_amount=asked)).status_code == 200
+    assert await refunds_in_ledger(desk, uuid) == [1250]
+
+
+async def test_a_disputed_card_is_not_refunded_by_its_merchant(desk):
+    uuid, _ = await paid_of(desk, "card")
+    await desk.act(uuid, "dispute")
+    assert (await ask(desk, "card", uuid)).status_code == 422
+    assert await refunds_in_ledger(desk, uuid) == []

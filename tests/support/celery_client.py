@@ -20,6 +20,11 @@ def send_command_task(url: str, namespace: str, command: Mapping[str, Any]) -> N
     _send(url, namespace, "payments.command", {"command": command})
 
 
+def send_replay_task(url: str, namespace: str, **options: str) -> None:
+    """The operator's task `payments.replay`."""
+    _send(url, namespace, "payments.replay", options)
+
+
 def _send(url: str, namespace: str, task: str, arguments: Mapping[str, Any]) -> None:
     with Celery(broker=url) as client:
         client.send_task(task, kwargs=arguments, queue=f"{namespace}payments.tasks")

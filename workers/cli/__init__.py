@@ -19,9 +19,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "setup": ("workers.cli.setup", "Declare queues, streams and exchanges; run it before the first producer."),
     "submit": ("workers.cli.submit", "Send payment intents from a file."),
     "get": ("workers.cli.get", "Show one payment."),
+    "explain": ("workers.cli.explain", "Tell what happened to a payment, in order, and what it waits for."),
     "list": ("workers.cli.list_payments", "Show stored payments."),
+    "resolve": ("workers.cli.resolve", "Decide what no look at the provider can tell; audited."),
+    "poll": ("workers.cli.poll", "Ask the provider now how a payment stands."),
     "watch": ("workers.cli.watch", "Show status events as they are published."),
     "deadletters": ("workers.cli.deadletters", "Show messages that were refused."),
+    "events": ("workers.cli.events", "Publish status events of the past again."),
     "doctor": ("workers.cli.doctor", "Say what is wrong with this installation, and what to do."),
     "sandbox": ("workers.cli.sandbox", "Run the provider's stand-in on this machine."),
 }

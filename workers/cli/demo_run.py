@@ -32,8 +32,11 @@ COMMANDS: dict[Deed, tuple[str, dict[str, str]]] = {
     Deed.ENTER_CODE: ("confirm_otp", {"code": "123456"}),
     Deed.ENTER_WRONG_CODE: ("confirm_otp", {"code": "000000"}),
 }
-# Commands that cannot be obeyed, and what each is refused with.
-IMPOSSIBLE = {"capture": ("not_capturable", "capture"), "refund": ("unsupported_command", "command")}
+# Commands that cannot be obeyed: their fields, and what each is refused with.
+IMPOSSIBLE: dict[str, tuple[dict[str, str], str]] = {
+    "capture": ({}, "not_capturable"),
+    "refund": ({"refund_id": "too-early"}, "not_refundable"),
+}
 SILENCE_S = 0.5  # after the last ending; whatever comes in it belongs to the run
 TURN_S = 0.1
 MERCHANT = "default"
@@ -105,7 +108,7 @@ class Run:
             (str(intent["intent_id"]), refusable.code, refusable.field) for refusable, intent in self._bad
         )
         refusals[self._contested.intent_id, CONFLICT, "intent_id"] += 1
-        refusals.update((self._contested.intent_id, code, field) for code, field in IMPOSSIBLE.values())
+        refusals.update((self._contested.intent_id, code, name) for name, (_, code) in IMPOSSIBLE.items())
         return Expected(orders=self._orders, refusals=refusals)
 
     def _is_over(self, expected: Expected) -> bool:
@@ -144,8 +147,8 @@ class Run:
             self._ways.send(order.intent)
         if order is self._contested:
             self._ways.send(conflicting(order))
-            for name in IMPOSSIBLE:
-                self._ways.command(name, order, command_id=f"{order.intent_id}-{name}")
+            for name, (fields, _) in IMPOSSIBLE.items():
+                self._ways.command(name, order, command_id=f"{order.intent_id}-{name}", **fields)
 
     def _elapsed_s(self) -> float:
         return time.monotonic() - self._began_s

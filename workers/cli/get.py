@@ -11,8 +11,8 @@ from orchestrator.identity import DEFAULT_MERCHANT
 from workers.bootstrap import build_settings, open_store
 from workers.cli.failures import FAILED
 from workers.cli.options import AsJson, IntentId, Merchant, examples, payment_key
-from workers.cli.screen import complain, printable, say, say_json
-from workers.cli.views import fields_of, view_of
+from workers.cli.screen import complain, say_json
+from workers.cli.views import say_fields, view_of
 
 if TYPE_CHECKING:
     from orchestrator.identity import PaymentKey
@@ -46,10 +46,7 @@ def get(
     if as_json:
         say_json(view)
         return
-    fields = fields_of(view)
-    width = max(len(printable(name)) for name, _ in fields)
-    for name, value in fields:
-        say(f"{printable(name).ljust(width)}  {value}")
+    say_fields(view)
 
 
 async def _load(settings: Settings, key: PaymentKey) -> Record | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import re
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -27,6 +29,13 @@ def payment_key(intent_id: str, merchant: str = DEFAULT_MERCHANT) -> PaymentKey:
     if "/" in intent_id:
         return PaymentKey.parse(intent_id)
     return PaymentKey(merchant=merchant, intent_id=intent_id)
+
+
+def user() -> str:
+    """Who is logged in; empty where the system has no name for them."""
+    with suppress(OSError, KeyError):
+        return getpass.getuser()
+    return ""
 
 
 def seconds(text: str) -> int:

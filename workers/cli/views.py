@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.codec import decode
 from orchestrator.events import rfc3339, view_data
 from orchestrator.payment import public_view
-from workers.cli.screen import amount, masked_view, moment, span
+from workers.cli.screen import amount, masked_view, moment, printable, say, span
 
 if TYPE_CHECKING:
+    from orchestrator.payment import Payment
     from orchestrator.ports import Record
 
 COLUMNS = ("payment", "flow", "status", "amount", "accepted", "since", "review")
@@ -63,6 +64,14 @@ def fields_of(view: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name, value) for name, value in pairs if value]
 
 
+def say_fields(view: dict[str, Any]) -> None:
+    """Show the pairs of a view, one a line."""
+    fields = fields_of(view)
+    width = max(len(printable(name)) for name, _ in fields)
+    for name, value in fields:
+        say(f"{printable(name).ljust(width)}  {value}")
+
+
 def row_of(record: Record, *, now_ms: int) -> list[str]:
     """A line of COLUMNS; raises StoreCorruptError."""
     payment = decode(record.body)
@@ -70,12 +79,18 @@ def row_of(record: Record, *, now_ms: int) -> list[str]:
     return [
         str(payment.key),
         payment.flow,
-        f"{view.status}/{view.reason}" if view.reason else str(view.status),
+        status_word(payment),
         amount(payment.amount_minor, payment.currency),
         moment(payment.accepted_at_ms),
         span(now_ms - payment.since_ms),
         ", ".join(view.review),
     ]
+
+
+def status_word(payment: Payment) -> str:
+    """The status that the world sees, with its reason."""
+    view = public_view(payment)
+    return f"{view.status}/{view.reason}" if view.reason else str(view.status)
 
 
 def status_of(data: dict[str, Any]) -> str:

@@ -1,15 +1,22 @@
--- Claims due payments of one shard: merchants take turns, each gives its longest due first.
+-- Claims due payments of one shard: merchants take turns, each gives its longest due first. Suspects are set aside.
 -- The names of the due indexes and payments follow from the shard's merchants, so they cannot be declared;
 -- all of them carry the hash tag of KEYS[1].
-local prefix, owner, lease_ms, limit, alone_at = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local merchants, suspects = KEYS[1], KEYS[2]
+local prefix, valid_until, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[6])
+local claim = {owner = ARGV[3], lease_ms = tonumber(ARGV[4]), alone_at = tonumber(ARGV[5])}
 local now = now_ms()
+
+-- Redis stood still and whoever asked has given up: what would be claimed now, nobody would know of.
+if valid_until and now > valid_until then
+  return {now, {}}
+end
 
 local function key(kind, merchant, intent_id)
   return prefix .. kind .. ':' .. merchant .. (intent_id and '/' .. intent_id or '')
 end
 
 local queues = {}
-for _, merchant in ipairs(redis.call('SMEMBERS', KEYS[1])) do
+for _, merchant in ipairs(redis.call('SMEMBERS', merchants)) do
   local ids = redis.call('ZRANGE', key('due', merchant), '-inf', now, 'BYSCORE', 'LIMIT', 0, limit, 'WITHSCORES')
   if #ids > 0 then
     queues[#queues + 1] = {merchant = merchant, ids = ids, oldest = tonumber(ids[2])}
@@ -23,21 +30,20 @@ table.sort(queues, function(one, other)
 end)
 
 -- An entry without a payment, or of a live owner, is not due: the index is put right and the entry passed over.
+-- So is a suspect, which may be what kills its workers: claim_alone finds it, and here it is met again in a while.
 local function candidate(merchant, intent_id)
-  local payment = key('payment', merchant, intent_id)
+  local payment, due = key('payment', merchant, intent_id), key('due', merchant)
   local record = stored(payment)
   if not record then
-    redis.call('ZREM', key('due', merchant), intent_id)
+    redis.call('ZREM', due, intent_id)
   elseif owned_by_somebody(record, now) then
-    redis.call('ZADD', key('due', merchant), record.owned_until, intent_id)
+    redis.call('ZADD', due, record.owned_until, intent_id)
+  elseif leases_lost(record, now, claim.alone_at) >= claim.alone_at then
+    redis.call('ZADD', suspects, 'NX', now, merchant .. '/' .. intent_id)
+    redis.call('ZADD', due, now + claim.lease_ms, intent_id)
   else
-    return {merchant = merchant, intent_id = intent_id, payment = payment, record = record}
+    return {merchant = merchant, intent_id = intent_id, payment = payment, due = due, record = record}
   end
-end
-
--- A payment whose leases keep running out may be what kills its workers: it takes nothing down with it.
-local function suspect(record)
-  return record.claims + (record.owner ~= '' and 1 or 0) >= alone_at
 end
 
 local batch = {}
@@ -48,10 +54,7 @@ local function fill()
       local intent_id = queue.ids[2 * turn - 1]
       local found = intent_id and candidate(queue.merchant, intent_id)
       left = left or intent_id
-      if found and suspect(found.record) then
-        batch = {found}
-        return
-      elseif found then
+      if found then
         batch[#batch + 1] = found
       end
       if #batch == limit then
@@ -67,9 +70,8 @@ fill()
 
 local claimed = {}
 for position, found in ipairs(batch) do
-  local due = key('due', found.merchant)
-  local record = take(found.record, found.payment, due, found.intent_id, owner, lease_ms, now)
+  local record = take(found.record, found.payment, found.due, found.intent_id, claim, now)
   claimed[position] = {found.merchant, found.intent_id,
     answer(record, key('observations', found.merchant, found.intent_id))}
 end
-return claimed
+return {now, claimed}

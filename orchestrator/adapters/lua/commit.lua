@@ -5,6 +5,7 @@ local intent_id, bell, shard = ARGV[2], ARGV[3], ARGV[4]
 local op, owner, expected_version, observed_seen = ARGV[5], ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
 local body, event, event_sequence = ARGV[9], ARGV[10], tonumber(ARGV[11])
 local due_at, keep_lease_ms, own_move = tonumber(ARGV[12]), tonumber(ARGV[13]), ARGV[14] == '1'
+local rest_ms, forgives, alone_at = tonumber(ARGV[15]), ARGV[16] == '1', tonumber(ARGV[17])
 
 local record = stored(payment)
 if not record then
@@ -32,15 +33,22 @@ local seen = math.min(waiting, math.max(0, observed_seen - (record.observed - wa
 local version = record.version + 1
 local sequence = record.sequence + (event ~= '' and 1 or 0)
 local owned_until = 0
-if keep_lease_ms then
+if rest_ms then
+  due_at = now + rest_ms
+elseif keep_lease_ms then
   owned_until = now + keep_lease_ms
   due_at = owned_until
 elseif waiting > seen then
   due_at = now
 end
 
-redis.call('HSET', payment, 'version', version, 'sequence', sequence, 'op', op, 'claims', 0, 'body', body,
+redis.call('HSET', payment, 'version', version, 'sequence', sequence, 'op', op, 'body', body,
   'owner', keep_lease_ms and owner or '', 'owned_until', owned_until)
+if rest_ms then
+  put_aside(record, payment, due_at, alone_at)
+elseif forgives then
+  forgive(record, payment)
+end
 if event ~= '' then
   redis.call('XADD', events, '*', 'event', event)
 end

@@ -9,7 +9,7 @@ local now = now_ms()
 if redis.call('LLEN', observations) > 0 then
   due_at = now
 end
-redis.call('HSET', payment, 'owner', '', 'owned_until', 0, 'claims', 0)
+redis.call('HSET', payment, 'owner', '', 'owned_until', 0)
 if due_at then
   redis.call('ZADD', due, due_at, intent_id)
 else

@@ -92,8 +92,9 @@ class RedisWorld:
 
     async def advance(self, ms: int) -> None:
         for name in await self._inspector.keys(f"{self.namespace}payorch:*:payment:*"):
-            if int(await self._inspector.hget(name, "owned_until") or 0):
-                await self._inspector.hincrby(name, "owned_until", -ms)
+            for field in ("owned_until", "rest_until"):
+                if int(await self._inspector.hget(name, field) or 0):
+                    await self._inspector.hincrby(name, field, -ms)
         for name in await self._inspector.keys(f"{self.namespace}payorch:*:due:*"):
             for member in await self._inspector.zrange(name, 0, -1):
                 await self._inspector.zincrby(name, -ms, member)

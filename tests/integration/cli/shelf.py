@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,9 @@ from orchestrator.adapters.redis_connection import connect
 from orchestrator.adapters.redis_store import RedisStore
 from orchestrator.codec import encode
 from orchestrator.events import status_event
+from orchestrator.identity import PaymentKey
 from orchestrator.intent import parse_intent
+from orchestrator.observation import WebhookSeen, encode_observation
 from orchestrator.payment import new_payment
 from orchestrator.ports import Refusal
 from orchestrator.sighting import Source
@@ -54,6 +57,12 @@ class Shelf:
         """Store a payment that no version can read."""
         key = parse_intent(message).key
         self._run(lambda store: store.accept(key, op="op", fingerprint="print", body=b"?", event=b"{}", due_at_ms=0))
+
+    def hear(self, intent_id: str, body: dict[str, Any]) -> None:
+        """Let a webhook wait beside a stored payment."""
+        seen = WebhookSeen(attempt=1, at_ms=int(time.time() * 1000), body=json.dumps(body))
+        key = PaymentKey(merchant="default", intent_id=intent_id)
+        self._run(lambda store: store.notify(key, encode_observation(seen), op="hook"))
 
     def refuse(self, number: int, code: str, *, body: bytes, message: str = "It is wrong.", **attributes: str) -> None:
         refusal = Refusal(

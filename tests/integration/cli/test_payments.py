@@ -87,6 +87,9 @@ def test_list_filters_by_what_the_world_sees(payorch, shelf):
     assert ids("-s", "in_doubt", "-s", "requires_action", "--older-than", "1h") == ["old", "waits"]
     assert ids("--merchant", "books") == ["other"]
     assert ids("--flow", "payin") == []
+    shelf.put(intent("odd"), review=("underpaid", "stale"))
+    assert ids("--review", "stale") == ids("--review", "overpaid", "--review", "underpaid") == ["odd"]
+    assert payorch("list", "--review", "nonsense").status == 2
     assert "hidden" not in payorch("list", "--json").out
 
 

@@ -9,8 +9,8 @@ import pytest
 from workers.cli import COMMANDS
 
 HEAVY = ("celery", "kombu", "redis", "pydantic", "httpx", "aiohttp", "structlog", "rich", "config", "orchestrator")
-MINE = ("setup", "submit", "get", "list", "watch", "deadletters", "doctor", "sandbox")
-WITH_JSON = ("setup", "submit", "get", "list", "watch", "doctor")
+MINE = ("setup", "submit", "get", "explain", "list", "watch", "deadletters", "doctor", "sandbox")
+WITH_JSON = ("setup", "submit", "get", "explain", "list", "watch", "doctor")
 
 
 def run(*arguments, **options):
@@ -52,6 +52,7 @@ def test_each_command_explains_itself_without_settings(payorch, monkeypatch, com
     [
         ("nonsense",),
         ("get",),
+        ("explain",),
         ("list", "--older-than", "soon"),
         ("list", "--status", "paid"),
         ("list", "--flow", "cash"),
@@ -69,7 +70,8 @@ def test_wrong_usage_ends_with_2(payorch, arguments):
 
 
 @pytest.mark.parametrize(
-    "arguments", [("setup",), ("get", "x"), ("list",), ("watch",), ("deadletters", "list"), ("submit", "-")]
+    "arguments",
+    [("setup",), ("get", "x"), ("explain", "x"), ("list",), ("watch",), ("deadletters", "list"), ("submit", "-")],
 )
 def test_settings_errors_name_each_variable_and_end_with_2(payorch, monkeypatch, arguments):
     monkeypatch.delenv("PAYORCH_REDIS_URL")
@@ -82,7 +84,8 @@ def test_settings_errors_name_each_variable_and_end_with_2(payorch, monkeypatch,
 
 
 @pytest.mark.parametrize(
-    "arguments", [("setup",), ("get", "x"), ("list",), ("watch", "--timeout", "1s"), ("deadletters", "list")]
+    "arguments",
+    [("setup",), ("get", "x"), ("explain", "x"), ("list",), ("watch", "--timeout", "1s"), ("deadletters", "list")],
 )
 def test_a_server_that_is_down_is_one_sentence_and_a_1(payorch, monkeypatch, unused_port, arguments):
     monkeypatch.setenv("PAYORCH_REDIS_URL", f"redis://user:hidden@127.0.0.1:{unused_port()}/0")

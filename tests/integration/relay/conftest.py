@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.adapters import topology
 from orchestrator.adapters.amqp_connection import open_connection
-from tests.integration.relay.relaying import Log
+from tests.integration.relay.relaying import Log, make_relay
 
 
 @pytest.fixture
@@ -34,3 +34,19 @@ def events_url(request):
         return request.getfixturevalue("redis_url")
     request.getfixturevalue("broker")
     return request.getfixturevalue("amqp_url")
+
+
+@pytest.fixture
+def relays(redis_url, namespace):
+    """Makes relays that are stopped at the end."""
+    started = []
+
+    def start(publisher, *, url=redis_url, **options):
+        relay = make_relay(url, publisher, namespace, **options)
+        started.append(relay)
+        relay.start()
+        return relay
+
+    yield start
+    for relay in started:
+        assert relay.stop(10)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import threading
 import time
 import uuid
 from collections import defaultdict
+from typing import Any
 
 import redis
 
@@ -15,6 +17,7 @@ from orchestrator.adapters.event_log import EventLog, sources_of
 from orchestrator.adapters.publisher import open_publisher
 from orchestrator.adapters.subscriber import subscribe
 from orchestrator.identity import PaymentKey, shard_of
+from orchestrator.ports import PublishedEvent
 from workers.relay import Relay
 
 SHARDS = 4
@@ -23,13 +26,14 @@ SHARDS = 4
 class Log:
     """Appends events as a commit would."""
 
-    def __init__(self, url, namespace):
-        self.client = redis.Redis.from_url(url)
-        self.sources = sources_of(namespace=namespace, shards=SHARDS)
+    def __init__(self, url, namespace, *, shards=SHARDS):
+        self.client: Any = redis.Redis.from_url(url)
+        self.sources = sources_of(namespace=namespace, shards=shards)
+        self._shards = shards
         self.refusals = self.sources[-1]
 
-    def source_of(self, intent_id):
-        return self.sources[shard_of(PaymentKey(merchant="default", intent_id=intent_id), shards=SHARDS)]
+    def source_of(self, intent_id, *, merchant="default"):
+        return self.sources[shard_of(PaymentKey(merchant=merchant, intent_id=intent_id), shards=self._shards)]
 
     def append(self, intent_id, sequence, *, status="accepted"):
         body = json.dumps(event(intent_id, sequence, status=status))
@@ -55,14 +59,21 @@ def event(intent_id, sequence, *, status="accepted"):
     }
 
 
+def published(number=0, key="payment.default.card.accepted"):
+    body = json.dumps(event(f"ord-{number}", 1)).encode()
+    return PublishedEvent(routing_key=key, body=body, partition=f"default/ord-{number}")
+
+
 class Alarms(list):
     def __call__(self, name, fields):
         self.append((name, dict(fields)))
 
 
-def make_relay(redis_url, publisher, namespace, *, alarms=None, retry_s=600, events_days=7, lease_s=1.0, **more):
+def make_relay(
+    redis_url, publisher, namespace, *, shards=SHARDS, alarms=None, retry_s=600, events_days=7, lease_s=1.0, **more
+):
     return Relay(
-        EventLog.connect(redis_url, namespace=namespace, shards=SHARDS),
+        EventLog.connect(redis_url, namespace=namespace, shards=shards),
         publisher,
         owner=uuid.uuid4().hex,
         retry_s=retry_s,
@@ -80,6 +91,30 @@ def until(condition, *, limit_s=15.0, what=""):
             raise AssertionError(f"did not happen within {limit_s} s: {what or condition}")
         time.sleep(0.005)
     return found
+
+
+class Recorder:
+    """A publisher that takes down each window and answers as told."""
+
+    def __init__(self, answer=lambda _event: True):
+        self.windows = []
+        self.answered = True
+        self.error = ""
+        self.answer = answer
+
+    def publish(self, events):
+        self.windows.append(list(events))
+        return [self.answer(each) for each in self.windows[-1]]
+
+    def figures(self):
+        return {}
+
+    def close(self):
+        pass
+
+    @property
+    def bodies(self):
+        return [each.body for window in self.windows for each in window]
 
 
 class Reader:
@@ -111,9 +146,49 @@ class Reader:
         return {event["id"] for event in self.events}
 
 
+class Feeder:
+    """Appends events in a thread of its own, payment after payment, until it is told to end."""
+
+    def __init__(self, log, *, payments=50, pause_s=0.005):
+        self._log = log
+        self._ids = [f"ord-{number}" for number in range(payments)]
+        self._pause_s = pause_s
+        self._ending = threading.Event()
+        self._appended: dict[str, int] = defaultdict(int)
+        self._thread = threading.Thread(target=self._feed, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def end(self):
+        """How many events each payment has, and there are no more."""
+        self._ending.set()
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+        return dict(self._appended)
+
+    @property
+    def appended(self):
+        return sum(self._appended.values())
+
+    def _feed(self):
+        for intent_id in itertools.cycle(self._ids):
+            if self._ending.wait(self._pause_s):
+                return
+            self._log.append(intent_id, self._appended[intent_id] + 1)
+            self._appended[intent_id] += 1
+
+
 def assert_first_deliveries_in_order(events):
+    """No gap, the first deliveries of each payment in order, and what came again the same as before."""
     seen: dict[str, int] = defaultdict(int)
+    bodies: dict[str, object] = {}
     for received in events:
+        assert bodies.setdefault(received["id"], received) == received
         sequence = received["data"]["sequence"]
         payment = received["data"]["intent_id"]
         assert sequence <= seen[payment] + 1, f"{payment}: {sequence} came before {seen[payment] + 1}"

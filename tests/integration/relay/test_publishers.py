@@ -15,12 +15,7 @@ from orchestrator.adapters.publisher import open_publisher
 from orchestrator.adapters.redis_publisher import BINDINGS_FRESH_S
 from orchestrator.adapters.subscriber import subscribe
 from orchestrator.ports import PublishedEvent
-from tests.integration.relay.relaying import event, until
-
-
-def published(number=0, key="payment.default.card.accepted"):
-    body = json.dumps(event(f"ord-{number}", 1)).encode()
-    return PublishedEvent(routing_key=key, body=body, partition=f"default/ord-{number}")
+from tests.integration.relay.relaying import published, until
 
 
 @pytest.fixture
@@ -115,26 +110,6 @@ def test_a_broker_that_blocks_publishers_is_an_outage_after_a_bounded_wait(amqp_
     assert 0.2 < time.monotonic() - started < 3
     assert not publisher.answered
     assert list(publisher.publish([published(2)])) == [True]
-    publisher.close()
-
-
-def test_on_redis_a_queue_that_is_too_long_is_skipped_and_no_other(redis_url, namespace, log):
-    skipped = []
-    publisher = open_publisher(
-        redis_url, namespace=namespace, queue_max=2, on_skipped=lambda *what: skipped.append(what)
-    )
-    absent, present = f"{namespace}absent", f"{namespace}present"
-    for name in (absent, present):
-        with subscribe(redis_url, namespace=namespace, queue=name):
-            pass
-    for number in range(4):
-        assert all(publisher.publish([published(number)]))
-        log.client.delete(present)
-    assert log.client.llen(absent) == 2
-    assert skipped == [(absent, 2)]
-    log.client.delete(absent)
-    assert all(publisher.publish([published(9)]))
-    assert (log.client.llen(absent), log.client.llen(present)) == (1, 1)
     publisher.close()
 
 

@@ -83,6 +83,7 @@ PAYMENTS = st.builds(
     looks=st.integers(0, 99),
     looked_at_ms=st.none() | MOMENTS,
     look_wanted=st.none() | st.integers(0, 6),
+    history=st.lists(TEXTS, max_size=4).map(tuple),
 )
 
 
@@ -99,6 +100,11 @@ def test_a_stored_body_is_compressed_json_with_a_schema_and_without_defaults():
     assert (flat["schema"], flat["key"], flat["amount_minor"]) == (SCHEMA, "default/ord-1001", 10000)
     assert "settled" not in flat
     assert "looks" not in flat["operations"]["create"]
+
+
+def test_a_body_of_a_version_without_history_can_be_read():
+    assert "history" not in json.loads(zlib.decompress(encode(created(card_intent()))))
+    assert decode(encode(created(card_intent()))).history == ()
 
 
 def stored(**changes: object) -> bytes:
@@ -121,9 +127,10 @@ def stored(**changes: object) -> bytes:
         stored(key="no-slash"),
         stored(operations={"create": {"name": "create", "state": "lost"}}),
         stored(operations=[1]),
+        stored(history=1),
         encode(created(card_intent()))[:-9],
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_i9_a_body_that_cannot_be_read_is_told_by_its_own_error(body):
     with pytest.raises(StoreCorruptError):

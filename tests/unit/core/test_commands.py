@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.commands import obey, parse_command
+from orchestrator.dialect import DIALECT
 from orchestrator.errors import RefusedError
 from orchestrator.next_step import Send, Wait, next_step
 from orchestrator.payment import CAPTURE, CONFIRM_OTP, CREATE, OperationState, public_view
@@ -34,7 +35,7 @@ def message(name: str, /, **changes):
 
 
 def given(payment, name: str, /, **changes):
-    return obey(payment, parse_command(message(name, **changes)), now_ms=NOW_MS + 7)
+    return obey(payment, parse_command(message(name, **changes)), now_ms=NOW_MS + 7, dialect=DIALECT)
 
 
 def refused(payment, name: str, /, **changes) -> tuple[str, str | None]:
@@ -53,7 +54,7 @@ def refused(payment, name: str, /, **changes) -> tuple[str, str | None]:
         ({"intent_id": "ord-1001", "command_id": "c-1"}, "unknown_command", "command"),
         (message("capture", command=None), "unknown_command", "command"),
         (message("capture", command=["capture"]), "unknown_command", "command"),
-        (message("refund", amount_minor=1), "unsupported_command", "command"),
+        (message("capture", command={"capture": 1}), "unknown_command", "command"),
         (message("capture", command_id=None), "missing_field", "command_id"),
         (message("capture", intent_id=None), "missing_field", "intent_id"),
         (message("confirm_otp"), "missing_field", "code"),

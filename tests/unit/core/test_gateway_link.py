@@ -231,10 +231,12 @@ def test_a_webhook_that_does_not_name_this_payment_is_not_applied(body):
     assert told(linked(), body).status is Status.REQUIRES_ACTION
 
 
-def test_another_payment_under_our_order_is_an_alias_and_told_once_it_is_paid():
+def test_of_two_links_under_our_order_the_paid_one_is_the_payment_and_two_paid_ones_are_told():
     after = told(linked(), gateway_body("received", payment_id=99))
-    assert (after.status, after.aliases) == (Status.REQUIRES_ACTION, ("gw:99",))
-    assert after.review == ("duplicate_external_id",)
+    assert (after.status, after.reference, after.aliases) == (Status.SUCCEEDED, "gw:99", ("gw:46345",))
+    assert after.review == ()
+    both = told(after, gateway_body("received"))
+    assert (both.status, both.reference, both.review) == (Status.SUCCEEDED, "gw:99", ("duplicate_external_id",))
 
 
 def test_an_amount_that_is_told_must_be_the_one_that_was_asked():
@@ -269,8 +271,17 @@ def test_vector_11_the_first_401_is_resent_at_once_and_each_further_one_waits_al
     payment, pauses = accepted(gateway_intent()), []
     refused = Reply(sent=True, http_status=401)
     for _ in range(3):
-        payment = in_state(payment, CREATE, OperationState.SENDING)
+        payment = in_state(payment, CREATE, OperationState.SENDING, deadline_ms=NOW_MS + 40_000)
         sighting = sighting_of(payment, None, Source.REPLY, CREATE)
-        payment = after_reply(payment, CREATE, refused, sighting, belief=BLIND, policy=policy, now_ms=NOW_MS)
+        payment = after_reply(
+            payment,
+            CREATE,
+            refused,
+            sighting,
+            deadline_ms=payment.create.deadline_ms,
+            belief=BLIND,
+            policy=policy,
+            now_ms=NOW_MS,
+        )
         pauses.append(payment.create.not_before_ms - NOW_MS)
     assert pauses == [0, policy.unauthorised_pause_ms, policy.unauthorised_pause_ms]

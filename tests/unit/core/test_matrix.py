@@ -124,6 +124,8 @@ def test_i4_a_read_moves_a_payment_exactly_along_the_matrix(row, column, letter)
 def test_i4_a_webhook_moves_a_payment_but_where_a_read_must_confirm_it(row, column, letter):
     before = standing(row)
     after = told(before, column, Source.WEBHOOK)
+    # Footnote 3: another part, unless it is the late notice of the one before; only a read can tell.
+    letter = "C" if (row, column) == ("partially_refunded", "rfnd") else letter
     if letter == "Y":
         assert after.status is REACHED[column]
     else:

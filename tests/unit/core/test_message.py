@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 
 import pytest
 
 from orchestrator.errors import RefusedError
-from orchestrator.message import BODY_MAX_BYTES, parse_message
+from orchestrator.message import _CONTROL, BODY_MAX_BYTES, parse_message
 
 
 def refusal_of(body: bytes) -> RefusedError:
@@ -82,3 +83,8 @@ def test_half_a_cloudevent_is_taken_as_it_is(missing):
 
 def test_unicode_beyond_ascii_is_kept():
     assert parse_message('{"name": "José チュオン 🙂"}'.encode()) == {"name": "José チュオン 🙂"}
+
+
+def test_the_characters_refused_are_those_of_the_categories_cc_and_cs():
+    refused = {chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) in {"Cc", "Cs"}}
+    assert {chr(code) for code in range(0x110000) if _CONTROL.search(chr(code))} == refused

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.doubt import abandoned
 from orchestrator.flows import FLOWS
-from orchestrator.observe import Belief, abandoned, observe
+from orchestrator.observe import Belief, observe
 from orchestrator.payment import CAPTURE, CREATE, OperationState, public_view
 from orchestrator.sighting import Source
 from orchestrator.statuses import Reason, Review, Status
@@ -175,11 +176,15 @@ def test_a_body_without_external_id_is_applied():
     assert seen(ACTION, card_body("waiting", external_id=None)).reason is Reason.SETTLING
 
 
-def test_another_reference_is_an_alias_and_a_person_is_told_once_it_is_paid():
+def test_of_two_references_the_paid_one_is_the_payment_and_a_person_is_told_once_both_are_paid():
     after = seen(ACTION, card_body("pending", uuid="OTHER1"))
     assert (after.status, after.aliases, after.review) == (Status.REQUIRES_ACTION, ("uuid:OTHER1",), ())
-    paid = seen(after, card_body("received", uuid="OTHER1"))
-    assert (paid.status, paid.review) == (Status.REQUIRES_ACTION, (Review.DUPLICATE_EXTERNAL_ID,))
+    claimed = seen(after, card_body("received", uuid="OTHER1"))
+    assert (claimed.reference, claimed.aliases) == ("uuid:OTHER1", ("uuid:PSADT5CE",))
+    paid = seen(claimed, card_body("received", uuid="OTHER1"), source=Source.READ)
+    assert (paid.status, paid.review) == (Status.SUCCEEDED, ())
+    both = seen(paid, card_body("received"))
+    assert (both.reference, both.review) == ("uuid:OTHER1", (Review.DUPLICATE_EXTERNAL_ID,))
 
 
 # Unknown and unusable words

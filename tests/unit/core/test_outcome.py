@@ -66,9 +66,19 @@ IN_DOUBT = {
 REFUSED = {str(status): said(ERROR, status) for status in (400, 402, 403, 404, 405, 409, 410, 422)}
 
 
-def replied(payment, name, reply):
+def replied(payment, name, reply, *deadline_ms):
     sighting = interpreted(payment, reply.body, source=Source.REPLY, policy=POLICY, operation=name)
-    return after_reply(payment, name, reply, sighting, belief=Belief(), policy=POLICY, now_ms=NOW_MS + 7)
+    of_mark = deadline_ms[0] if deadline_ms else payment.operations[name].deadline_ms
+    return after_reply(
+        payment,
+        name,
+        reply,
+        sighting,
+        deadline_ms=of_mark,
+        belief=Belief(),
+        policy=POLICY,
+        now_ms=NOW_MS + 7,
+    )
 
 
 def sent(state=OperationState.SENDING):
@@ -76,7 +86,8 @@ def sent(state=OperationState.SENDING):
 
 
 def capture_sent(state=OperationState.SENDING):
-    return capturing(created(card_intent(), status=Status.PROCESSING, reason=Reason.CAPTURING), state)
+    payment = capturing(created(card_intent(), status=Status.PROCESSING, reason=Reason.CAPTURING), state)
+    return in_state(payment, CAPTURE, state, deadline_ms=NOW_MS + 40_000)
 
 
 @pytest.mark.parametrize("reply", NOT_EXECUTED.values(), ids=NOT_EXECUTED)
@@ -112,8 +123,10 @@ def test_i5_an_explicit_no_to_the_first_attempt_fails_with_the_providers_words(r
 
 
 @pytest.mark.parametrize("reply", REFUSED.values(), ids=REFUSED)
-def test_t12_a_no_after_doubt_is_no_failure(reply):
-    after = replied(sent(OperationState.IN_DOUBT), CREATE, reply)
+@pytest.mark.parametrize("state", [OperationState.SENDING, OperationState.IN_DOUBT])
+def test_t12_a_no_to_a_repeat_is_no_failure(reply, state):
+    repeat = in_state(sent(), CREATE, state, attempt=2, deadline_ms=NOW_MS + 40_000)
+    after = replied(repeat, CREATE, reply)
     assert after.create.state is OperationState.IN_DOUBT
     assert public_view(after).status is Status.IN_DOUBT
 
@@ -126,9 +139,29 @@ def test_t37_a_no_to_a_capture_may_mean_already_captured(reply, state):
     assert (after.status, after.reason) == (Status.PROCESSING, Reason.CAPTURING)
 
 
+@pytest.mark.parametrize("reply", REFUSED.values(), ids=REFUSED)
+def test_an_explicit_no_to_the_first_attempt_is_one_however_late_it_comes(reply):
+    after = replied(sent(OperationState.IN_DOUBT), CREATE, reply)
+    assert (after.create.state, after.status) == (OperationState.REFUSED, Status.FAILED)
+
+
 @pytest.mark.parametrize("reply", NOT_EXECUTED.values(), ids=NOT_EXECUTED)
-def test_i1_a_late_word_that_it_was_not_sent_does_not_lift_a_doubt(reply):
-    assert replied(sent(OperationState.IN_DOUBT), CREATE, reply).create.state is OperationState.IN_DOUBT
+def test_who_knows_that_this_sending_was_not_executed_lifts_the_doubt_it_left(reply):
+    after = replied(sent(OperationState.IN_DOUBT), CREATE, reply)
+    assert after.create.state is OperationState.READY
+
+
+@pytest.mark.parametrize("reply", [*NOT_EXECUTED.values(), *REFUSED.values()], ids=[*NOT_EXECUTED, *REFUSED])
+@pytest.mark.parametrize("state", [OperationState.SENDING, OperationState.IN_DOUBT])
+@pytest.mark.parametrize("deadline_ms", [NOW_MS + 39_000, None])
+def test_i1_a_late_reply_to_another_sending_lifts_no_doubt(reply, state, deadline_ms):
+    assert replied(sent(state), CREATE, reply, deadline_ms) == sent(state)
+
+
+@pytest.mark.parametrize("reply", [*NOT_EXECUTED.values(), *REFUSED.values()], ids=[*NOT_EXECUTED, *REFUSED])
+def test_i1_what_a_webhook_proved_no_reply_disproves(reply):
+    proven = in_state(sent(), CREATE, OperationState.IN_DOUBT, deadline_ms=NOW_MS + 40_000, is_proven=True)
+    assert replied(proven, CREATE, reply) == proven
 
 
 @pytest.mark.parametrize("http_status", [200, 201, 202])
@@ -167,7 +200,7 @@ def test_the_pauses_of_a_call_that_cannot_be_made_grow_to_half_a_minute():
     for _ in range(7):
         payment = replied(payment, CREATE, Reply(sent=False))
         pauses.append(payment.create.not_before_ms - NOW_MS - 7)
-        payment = in_state(payment, CREATE, OperationState.SENDING)
+        payment = in_state(payment, CREATE, OperationState.SENDING, deadline_ms=NOW_MS + 40_000)
     assert pauses == [1_000, 2_000, 5_000, 15_000, 30_000, 30_000, 30_000]
 
 

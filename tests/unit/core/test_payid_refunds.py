@@ -60,7 +60,7 @@ def test_a_returned_sum_may_only_grow_and_ends_in_a_whole_refund():
 
 def test_a_returned_sum_that_shrinks_is_for_a_person():
     part = seen(seen(payable_payid(), payid_body("received"), Source.READ), returned(25))
-    less = seen(seen(part, returned(10, "return_pending")), returned(10))
+    less = seen(seen(part, returned(10, "return_pending"), Source.READ), returned(10), Source.READ)
     assert (less.status, less.refunded_minor) == (Status.PARTIALLY_REFUNDED, 2500)
     assert less.review == ("refund_amount_unknown",)
 

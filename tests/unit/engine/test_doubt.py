@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.adapters.memory_store import ALONE_AT_CLAIMS
-from orchestrator.advance import PARK_AFTER_CLAIMS, PARKED_FOR_MS, advance
-from orchestrator.payment import CREATE, OperationState
+from orchestrator.payment import OperationState
 from orchestrator.ports import Reply
 from tests.unit.core.building import card_body, card_intent
 from tests.unit.engine.world import (
@@ -267,27 +265,6 @@ async def test_an_orphan_webhook_makes_the_create_start_in_doubt(world, body):
     assert world.provider.calls["create"] == 0
     assert world.story()[-1] == "requires_action"
     assert "unexpected_observation" in world.last()["review"]
-
-
-async def test_i9_a_payment_that_kills_its_workers_is_parked_with_a_review_and_tried_again(world):
-    world.provider.script("create", said(PENDING))
-    await world.deliver()
-    for _ in range(PARK_AFTER_CLAIMS + 1):
-        record = await world.claim(worker="w2")
-        world.clock.ms += 10_001
-    assert record.claims == PARK_AFTER_CLAIMS > ALONE_AT_CLAIMS
-    record = await world.claim(worker="w1")
-    await advance(record, engine=world.engines["w1"])
-    assert world.provider.requests == []
-    assert world.last()["review"] == ["parked"]
-    assert world.store.due(CARD) == world.clock.ms + PARKED_FOR_MS
-    assert world.ledger.said("payment.parked") == 1
-    assert (await world.payment()).operations[CREATE].state is OperationState.READY
-
-    world.clock.ms += PARKED_FOR_MS
-    await world.turn()
-    assert world.story()[-1] == "requires_action"
-    assert world.last()["review"] == []
 
 
 async def test_an_observation_that_nobody_wrote_is_passed_over_and_told(world):

@@ -95,7 +95,7 @@ async def test_t47_a_code_in_doubt_is_looked_at_and_never_sent_again(lost):
     world.provider.script("otp", lost)
     await confirm(world, "123456")
     assert world.provider.calls["detail"] >= 1
-    await world.pass_time(HOUR_MS)
+    await world.pass_time(MINUTE_MS)
     await confirm(world, "123456")
     await confirm(world, "654321", "c-2")
     await world.pass_time(DAY_MS)
@@ -103,8 +103,19 @@ async def test_t47_a_code_in_doubt_is_looked_at_and_never_sent_again(lost):
     assert world.refusals() == [("refusal/default/c-2", "not_awaiting_otp")]
     assert (await world.payment(PAYIN)).otp_code is None
     world.provider.script("detail", said(mobile("received")))
-    await world.pass_time(2 * HOUR_MS)
+    await world.pass_time(2 * DAY_MS)
     assert world.story(PAYIN)[-1] == "succeeded"
+
+
+async def test_t47_another_code_is_taken_once_a_read_shows_that_the_one_in_doubt_led_to_nothing():
+    world = await asked()
+    world.provider.script("otp", LOST, OK)
+    await confirm(world, "123456")
+    await world.pass_time(HOUR_MS)
+    await confirm(world, "654321", "c-2")
+    assert codes(world) == ["123456", "654321"]
+    assert world.refusals() == []
+    assert world.last(PAYIN)["next_action"] == {"type": "stk_push"}
 
 
 async def test_t47_a_code_whose_worker_died_is_in_doubt_and_not_sent_again():
