@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE = "application/cloudevents+json"
 BATCH_MAX = 500
-BINDINGS_FRESH_S = 0.5  # a consumer bound this moment may miss events for so long; the event log has them
 ALARM_EVERY_S = 600.0  # for each queue
 BROKER_ERRORS = (OSError, redis.RedisError, KombuError)
 WRONG_TYPE = "WRONGTYPE"
@@ -31,16 +30,18 @@ class _Channel(kombu_redis.Channel):
 
     skipped: frozenset[str] = frozenset()
     copies_skipped = 0
-    _tables: dict[str, tuple[float, list[Any]]] | None = None
+    _tables: dict[str, list[Any]] | None = None
+
+    def begin_window(self) -> None:
+        """Forget the binding table: whoever is bound by now gets the whole window."""
+        self._tables = {}
 
     def get_table(self, exchange: str) -> list[Any]:
         if self._tables is None:
             self._tables = {}
-        read_at_s, table = self._tables.get(exchange, (float("-inf"), []))
-        if time.monotonic() - read_at_s > BINDINGS_FRESH_S:
-            table = list(super().get_table(exchange))
-            self._tables[exchange] = (time.monotonic(), table)
-        return table
+        if exchange not in self._tables:
+            self._tables[exchange] = list(super().get_table(exchange))
+        return self._tables[exchange]
 
     def _put(self, queue: str, message: Any, **options: Any) -> None:
         if queue in self.skipped:
@@ -91,6 +92,7 @@ class RedisPublisher:
         window = list(events)
         try:
             self._connect()
+            self._channel.begin_window()
             is_sent = self._send_to_queue(window, self._queue) if self._queue else self._send_to_exchange(window)
         except BROKER_ERRORS as error:
             self.answered = False
