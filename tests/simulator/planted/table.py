@@ -1,0 +1,7 @@
+"""All planted bugs."""
+
+from __future__ import annotations
+
+from tests.simulator.planted import calling, judging, relaying, storing, working
+
+BUGS = {bug.name: bug for part in (storing, calling, judging, working, relaying) for bug in part.BUGS}
