@@ -53,6 +53,9 @@ def settings(*, redis_url: str, provider_url: str, web_url: str, **more: str) ->
 class Stack:
     """Started on entering, gone on leaving. `settings` and `sandbox` change what the programs are started with."""
 
+    worker_program: tuple[str, ...] = ("-m", "celery", "-A", "workers.app", "worker")
+    web_program: tuple[str, ...] = ("-m", "uvicorn", "workers.web:app", "--factory")
+
     def __init__(
         self,
         directory: Path,
@@ -71,9 +74,7 @@ class Stack:
         self.redis: Any = redis.Redis.from_url(self.valkey.url, decode_responses=True, encoding_errors="replace")
         self._settings = dict(settings or {})
         self.sandbox = self._sandbox(sandbox or {})
-        self.web = self._program(
-            "web", ["-m", "uvicorn", "workers.web:app", "--factory", "--port", _port(self.web_url)]
-        )
+        self.web = self._program("web", [*self.web_program, "--port", _port(self.web_url)])
         self.workers: list[Program] = []
         self._first_workers = workers
 
@@ -110,7 +111,7 @@ class Stack:
     def start_worker(self, *, wait: bool = True, **more: str) -> Program:
         """One more worker; `more` are settings of this one alone."""
         number = len(self.workers) + 1
-        arguments = ["-m", "celery", "-A", "workers.app", "worker", "-n", f"w{number}@%h"]
+        arguments = [*self.worker_program, "-n", f"w{number}@%h"]
         worker = self._program(f"worker{number}", arguments, worker_port=str(free_port()), **more)
         self.workers.append(worker)
         worker.start()
