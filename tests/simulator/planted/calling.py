@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from orchestrator import advance, limits, next_step, outcome
+from orchestrator.held import write
 from orchestrator.next_step import sending
 from orchestrator.outcome import Verdict
 from orchestrator.payment import CREATE, running
@@ -28,16 +29,16 @@ UNSENT_BY_NAME = ("Connect", "ClientConnector", "ClientOS", "ServerDisconnected"
 def _call_before_mark() -> Iterator[None]:
     async def send(held: Held, name: str, engine: Engine) -> Held | None:
         merchant = held.record.key.merchant
-        wait_ms = await advance.permit(merchant, CallClass.ACT, engine=engine)
+        wait_ms = await limits.permit(merchant, CallClass.ACT, engine=engine)
         if wait_ms:
             return await advance._later(held, wait_ms, engine)
         request = advance._request(held.payment, name, engine)
-        allowed = partial(advance.permit, merchant, CallClass.ACT, engine=engine)
+        allowed = partial(limits.permit, merchant, CallClass.ACT, engine=engine)
         if await engine.provider.prepare(request, permit=allowed) is not None:
             return await advance._later(held, 1_000, engine)
         reply = await engine.provider.call(request)
         mark = partial(sending, name=name, policy=engine.policy, now_ms=engine.clock.now_ms())
-        marked = await advance.write(held, mark, engine=engine, source=held.source, own_move=True, keep=True)
+        marked = await write(held, mark, engine=engine, source=held.source, own_move=True, keep=True)
         if marked is None or marked.refused:
             return marked
         return await advance._replied(marked, name, reply, engine)
@@ -96,7 +97,7 @@ def _fenced_reply_dropped() -> Iterator[None]:
     real = advance._replied
 
     async def replied(held: Held, name: str, reply: Reply, engine: Engine) -> Held | None:
-        return await real(held, name, reply, replace(engine, store=_Deaf(engine.store)))  # type: ignore[arg-type]
+        return await real(held, name, reply, replace(engine, store=_Deaf(engine.store)))
 
     with attribute(advance, "_replied", replied):
         yield

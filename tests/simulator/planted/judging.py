@@ -47,9 +47,10 @@ def _authorised_captures() -> Iterator[None]:
             return Send(operation=CAPTURE)
         return real(payment, policy, now_ms)
 
+    settling = MATRIX[Stage.SETTLING] | {Stage.AUTHORISED: Move.APPLY}
     wants = tuple(commanded if row is real else row for row in next_step._WANTS)
     with together(
-        item(MATRIX[Stage.SETTLING], Stage.AUTHORISED, Move.APPLY),
+        attribute(observe, "MATRIX", MATRIX | {Stage.SETTLING: settling}),
         attribute(next_step, "_WANTS", wants),
     ):
         yield
@@ -138,10 +139,7 @@ def _refund_repeated() -> Iterator[None]:
 
 @contextmanager
 def _capture_repeated_at_once() -> Iterator[None]:
-    with (
-        attribute(doubt, "UNMOVED_FOR_MS", 0),
-        everywhere(doubt, "grace_ends_ms", lambda operation, _: operation.at_ms),
-    ):
+    with _no_grace(), attribute(doubt, "UNMOVED_FOR_MS", 0):
         yield
 
 

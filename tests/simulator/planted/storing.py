@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from orchestrator import accept, held
+from orchestrator import accept, events, held
 from orchestrator.adapters.memory_payment import StoredPayment
 from orchestrator.adapters.memory_store import MemoryStore
 from orchestrator.ports import CommitOutcome, Committed, NotifyOutcome
@@ -53,7 +53,7 @@ def _event_apart() -> Iterator[None]:
 def _sequence_apart() -> Iterator[None]:
     """As with an INCR of its own before the script: what is drawn and not written is gone."""
     drawn: Counter[PaymentKey] = Counter()
-    real_event, real_write = held.status_event, MemoryStore._write
+    real_event, real_write = events.status_event, MemoryStore._write
 
     def status_event(payment: Any, *, sequence: int, **rest: Any) -> bytes:
         drawn[payment.key] = max(drawn[payment.key] + 1, sequence)
@@ -97,7 +97,7 @@ def _owner_not_compared() -> Iterator[None]:
 
     async def commit(store: MemoryStore, commit: Commit) -> Committed:
         stored = store._payments.get(commit.key)
-        if stored is not None and stored.op != commit.op:
+        if stored is not None and stored.version == commit.expected_version:
             stored.owner = commit.owner
         return await real(store, commit)
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from orchestrator import accept as accept_module
-from orchestrator import held, parking
+from orchestrator import advance, held, parking
 from orchestrator.adapters.memory_store import MemoryStore
 from orchestrator.codec import decode
 from orchestrator.errors import StoreUnavailableError
@@ -45,7 +45,7 @@ def _acknowledged_before() -> Iterator[None]:
 
 @contextmanager
 def _webhook_lost() -> Iterator[None]:
-    real = web.notify
+    real = advance.notify
 
     async def notify(*args: Any, **rest: Any) -> NotifyOutcome:
         try:
@@ -93,7 +93,7 @@ def _local_clock() -> Iterator[None]:
         real = vars(MemoryStore)[name]
 
         async def ask(store: MemoryStore, first: Commit | int, **rest: Any) -> Any:
-            owner = rest.get("owner") or getattr(first, "owner", "")
+            owner = str(rest.get("owner") or getattr(first, "owner", ""))
             with attribute(store, "_clock", clocks.get(owner, store._clock)):
                 return await real(store, first, **rest)
 

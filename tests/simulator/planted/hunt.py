@@ -1,0 +1,50 @@
+"""Look for a planted bug, seed after seed, until a checker names what it breaks."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.simulator.planted.table import BUGS
+from tests.simulator.run import run_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.simulator.run import Violation
+
+SEEDS_MAX = 2000
+CLEAN_SEEDS = 20  # without a bug these must find nothing, or the checkers prove nothing
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Catch:
+    """What became of a planted bug; without `violation` it escaped."""
+
+    bug: str
+    seeds: int  # how many were needed
+    violation: Violation | None = None
+
+
+def hunt(bug: str, *, seeds_max: int = SEEDS_MAX) -> Catch:
+    """Run seed after seed with this bug until one of the invariants that it breaks is found broken."""
+    for seed in range(seeds_max):
+        outcome = run_seed(seed, planted=bug)
+        for violation in outcome.violations:
+            if violation.invariant in BUGS[bug].breaks:
+                return Catch(bug=bug, seeds=seed + 1, violation=violation)
+    return Catch(bug=bug, seeds=seeds_max)
+
+
+def hunt_all(*, jobs: int, seeds_max: int = SEEDS_MAX) -> Iterator[Catch]:
+    """Hunt each bug of the table in so many processes; in the order of the table."""
+    with ProcessPoolExecutor(jobs) as pool:
+        hunts = [pool.submit(hunt, bug, seeds_max=seeds_max) for bug in BUGS]
+        for each in hunts:
+            yield each.result()
+
+
+def false_alarms(seeds: int = CLEAN_SEEDS) -> list[Violation]:
+    """What the checkers find in the engine without any bug, on the seeds with which each hunt begins."""
+    return [violation for seed in range(seeds) for violation in run_seed(seed).violations]
