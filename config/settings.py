@@ -130,6 +130,13 @@ class WorkerFields(BaseSettings):
         allow_inf_nan=False,
         description="A stopping worker lets calls end so long; keep it below the stop grace.",
     )
+    watchdog_s: float = Field(
+        default=30,
+        ge=10,
+        le=600,
+        allow_inf_nan=False,
+        description="A worker that stands still, or does nothing although Redis answers, for so long ends itself.",
+    )
     events_retry_s: float = Field(
         default=600,
         gt=0,

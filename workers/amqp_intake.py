@@ -57,7 +57,7 @@ class AmqpIntake:
         self._take = take
         self._take_dead = take_dead
         self._loop = loop
-        self._counts: Counter[str] = Counter(taken=0, dead=0, retried=0, rejected=0, connects=0)
+        self._counts: Counter[str] = Counter(taken=0, dead=0, retried=0, rejected=0, connects=0, turns=0)
         self._session: Session | None = None
         self._stopping = threading.Event()
         self._drain_s = 0.0
@@ -80,6 +80,11 @@ class AmqpIntake:
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    @property
+    def signs_of_life(self) -> int:
+        """Rises with each turn of the consumer and each try to connect; any thread."""
+        return self._counts["turns"]
 
     def figures(self) -> dict[str, object]:
         """Counters and state, for `celery inspect stats` and the metrics; any thread."""
@@ -108,6 +113,7 @@ class AmqpIntake:
                     pause_s=pause_s,
                     exc_info=not isinstance(error, EXPECTED),
                 )
+                self._counts["turns"] += 1
                 self._stopping.wait(pause_s)
 
     def _consume(self) -> None:
@@ -129,6 +135,7 @@ class AmqpIntake:
             self._error = ""
             while not self._stopping.is_set():
                 session.turn(TURN_S)
+                self._counts["turns"] += 1
             session.drain(self._drain_s)
         finally:
             self._session = None

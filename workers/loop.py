@@ -26,6 +26,11 @@ class LoopThread:
         """Start the thread; returns at once."""
         self._thread.start()
 
+    @property
+    def thread_id(self) -> int | None:
+        """The thread's number while it runs."""
+        return self._thread.ident
+
     def submit(self, coroutine: Coroutine[Any, Any, ResultT]) -> Future[ResultT]:
         """Run a coroutine on the loop; the future is the calling thread's."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop)

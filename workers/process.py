@@ -18,6 +18,7 @@ from orchestrator.adapters.event_log import EventLog
 from orchestrator.adapters.publisher import open_publisher
 from orchestrator.adapters.redis_connection import connect
 from orchestrator.adapters.redis_durability import UnfitRedisError, inspect_durability
+from orchestrator.adapters.redis_probe import RedisProbe
 from orchestrator.adapters.store_clock import HEAR_EVERY_S
 from orchestrator.errors import RefusedError, StoreUnavailableError
 from orchestrator.refuse import Incoming, refuse
@@ -30,6 +31,7 @@ from workers.relay import Relay
 from workers.replay_job import ReplayJob
 from workers.stream_intake import StreamIntake
 from workers.telemetry import Telemetry
+from workers.watchdog import Watchdog, end_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -70,6 +72,7 @@ class WorkerProcess:
         self._relay: Relay | None = None
         self._replay = ReplayJob(settings)
         self._server: uvicorn.Server | None = None
+        self._watchdog: Watchdog | None = None
         self._durability = "not asked yet"
         self._stop_by_s: float | None = None
         self.telemetry.watch(self.figures)
@@ -85,6 +88,8 @@ class WorkerProcess:
             while_waiting()
         ready.result()
         self._loop.submit(self._keep_time())
+        self._watchdog = self._new_watchdog()
+        self._watchdog.start()
         if self.settings.worker_port:
             self._loop.submit(self._serve_health())
 
@@ -138,6 +143,8 @@ class WorkerProcess:
         """From now on no call is begun, and the drain time runs: it is that of all parts together."""
         if self._stop_by_s is None:
             self._stop_by_s = time.monotonic() + self.settings.drain_s
+            if self._watchdog is not None:
+                self._watchdog.stop()  # how long a stop may take is for the supervisor to say
             if self._reconciler is not None:
                 self._loop.call(self._reconciler.begin_stop)
 
@@ -185,13 +192,7 @@ class WorkerProcess:
 
     def figures(self) -> Figures:
         """What each part says of itself, for `celery inspect stats` and the metrics."""
-        parts = {
-            "reconcile": self._reconciler,
-            "stream_intake": self._stream_intake,
-            "amqp_intake": self._amqp_intake,
-            "relay": self._relay,
-        }
-        return {name: part.figures() for name, part in parts.items() if part is not None}
+        return {name: part.figures() for name, part in self._parts().items()}
 
     def about(self) -> Mapping[str, object]:
         """Figures and who this is, for `celery inspect stats`."""
@@ -201,6 +202,30 @@ class WorkerProcess:
             "durability": self._durability,
             **self.figures(),
         }
+
+    def _parts(self) -> dict[str, Reconciler | StreamIntake | AmqpIntake | Relay]:
+        """Those that run, by name."""
+        parts = {
+            "reconcile": self._reconciler,
+            "stream_intake": self._stream_intake,
+            "amqp_intake": self._amqp_intake,
+            "relay": self._relay,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def _new_watchdog(self) -> Watchdog:
+        settings = self.settings
+        state = RedisProbe(settings.redis_url, namespace=settings.namespace, owner=self.owner)
+        messages = RedisProbe(settings.broker_url, namespace=settings.namespace, owner=self.owner)
+        probes = {"reconcile": state.answers, "relay": state.answers, "stream_intake": messages.answers}
+        return Watchdog(
+            patience_s=settings.watchdog_s,
+            beat=self._loop.call,
+            loop_thread=lambda: self._loop.thread_id,
+            signs=lambda: {name: part.signs_of_life for name, part in self._parts().items()},
+            answers=lambda part: probes[part]() if part in probes else True,
+            end=end_process,
+        )
 
     def _left_s(self) -> float:
         """What is left of the drain time; it begins here where nobody has begun it before."""

@@ -42,7 +42,7 @@ class Reconciler:
         self._concurrency = concurrency
         self._in_flight = InFlight(self._advance)
         self._suspects = Suspects(engine, self._in_flight, may_claim=self._may_claim)
-        self._counts: Counter[str] = Counter(advanced=0, failed=0, leases_gone=0)
+        self._counts: Counter[str] = Counter(advanced=0, failed=0, leases_gone=0, rounds=0)
         self._rung: set[int] = set()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -68,6 +68,11 @@ class Reconciler:
         if self._stopping or self._suspects.keeps_quiet:
             return 0
         return max(0, self._concurrency - len(self._in_flight) - self._asked_for)
+
+    @property
+    def signs_of_life(self) -> int:
+        """Rises with each round of claims that Redis answered."""
+        return self._counts["rounds"]
 
     def take(self, record: Record) -> None:
         """Advance a payment that this process has claimed."""
@@ -172,6 +177,7 @@ class Reconciler:
                 await self._come_back()
             else:
                 await self._claim_all(shards)
+            self._counts["rounds"] += 1
         except StoreUnavailableError as error:
             if not self._store_away:
                 log.warning("store.away", error=str(error))

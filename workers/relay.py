@@ -65,7 +65,7 @@ class Relay:
             event_log, owner=owner, lease_s=lease_s, trim_every_s=trim_every_s, monotonic_s=monotonic_s
         )
         self._sender = Sender(publisher, retry_s=retry_s, on_alarm=on_alarm, monotonic_s=monotonic_s)
-        self._counts: Counter[str] = Counter(unreadable=0, trimmed=0)
+        self._counts: Counter[str] = Counter(unreadable=0, trimmed=0, rounds=0)
         self._redis_failures = 0
         self._replica_failures = 0
         self._stopping = threading.Event()
@@ -83,6 +83,11 @@ class Relay:
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    @property
+    def signs_of_life(self) -> int:
+        """Rises with each round, whatever came of it; any thread."""
+        return self._counts["rounds"]
 
     def figures(self) -> dict[str, object]:
         """Counters and state of a moment ago, for `celery inspect stats` and the metrics; any thread."""
@@ -102,6 +107,7 @@ class Relay:
                 log.exception("relay.round_failed")
                 self._leases.start_anew()
                 self._stopping.wait(PAUSE_MAX_S)
+            self._counts["rounds"] += 1
             self._note_figures()
         self._leave()
 

@@ -53,7 +53,7 @@ class StreamIntake:
         self._reconciler = reconciler
         self._stream = f"{engine.namespace}{STREAM}"
         self._rescue_idle_ms = int(rescue_idle_s * 1000)
-        self._counts: Counter[str] = Counter(taken=0, rescued=0, gone=0)
+        self._counts: Counter[str] = Counter(taken=0, rescued=0, gone=0, reads=0)
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -66,6 +66,11 @@ class StreamIntake:
         """Read nothing more; what was read is stored and acknowledged first."""
         self._stopping.set()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def signs_of_life(self) -> int:
+        """Rises with each read that Redis answered, an empty one too."""
+        return self._counts["reads"]
 
     def figures(self) -> dict[str, object]:
         """Counters, for `celery inspect stats` and the metrics."""
@@ -102,6 +107,7 @@ class StreamIntake:
         answer = await self._client.xreadgroup(
             GROUP, self._engine.owner, {self._stream: ">"}, count=READ_COUNT, block=BLOCK_MS
         )
+        self._counts["reads"] += 1
         for _, entries in answer or ():
             await self._take(entries)
 

@@ -23,6 +23,7 @@ class RedisKeys:
         self.shard_count = f"{self._root}shards"
         self.dead_letters = f"{self._root}deadletters"
         self.audit = f"{self._root}audit"
+        self.probe = f"{self._root}probe"
         self.refusals_seen = f"{self._root}{{{self.dead_letters}}}:seen"
         self.refusal_events = f"{self._root}{{{self.dead_letters}}}:events"
         self.any_payment = f"{self._root}{{s*}}:payment:*"

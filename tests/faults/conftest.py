@@ -3,6 +3,22 @@ from __future__ import annotations
 import pytest
 
 from tests.support.broker import Broker
+from tests.support.stack import Stack
+
+
+@pytest.fixture
+def own_stack(tmp_path):
+    """Makes stacks that live as long as the test."""
+    made: list[Stack] = []
+
+    def make(kind=Stack, **options):
+        stack = kind(tmp_path / f"stack{len(made)}", **options)
+        made.append(stack)
+        return stack.__enter__()
+
+    yield make
+    for stack in made:
+        stack.end()
 
 
 @pytest.fixture(params=["redis", "amqp"])
