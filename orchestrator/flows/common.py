@@ -67,7 +67,6 @@ class Scan:
     """How to look a payment up without its reference: pages of a list, filtered on our id."""
 
     request: Callable[[Payment, int, int, int], ProviderRequest]  # payment, from ms, to ms, page (from 1)
-    per_page: int = 20
 
 
 class Recreates(Protocol):

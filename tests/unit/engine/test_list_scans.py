@@ -28,7 +28,8 @@ def pages(count):
         await asyncio.sleep(0)
         page = int(dict(request.query)["page"])
         ids = range((page - 1) * 20, page * 20 if page < count else (page - 1) * 20 + 1)
-        return said({"records": [{"uuid": f"U{n}", "status": "pending", "external_id": f"ord-{n}"} for n in ids]})
+        records = [{"uuid": f"U{n}", "status": "pending", "external_id": f"ord-{n}"} for n in ids]
+        return said({"records": records, "per_page": 20})
 
     return answer
 
@@ -65,6 +66,25 @@ async def test_a_scan_grows_stale_and_does_not_reach_back_further_than_it_did():
     world.clock.ms += MINUTE_MS
     await scan(world, in_doubt(1))
     assert world.provider.calls["list"] == 3
+
+
+async def test_a_scan_that_began_before_the_grace_was_over_does_not_answer_after_it():
+    world = World()
+    world.provider.script("list", pages(1))
+    grace_is_over_in_a_moment = in_doubt(1, at_ms=NOW_MS - world.policy.call_total_ms - world.policy.grace_ms + 1)
+    await scan(world, grace_is_over_in_a_moment)
+    await scan(world, grace_is_over_in_a_moment)
+    assert world.provider.calls["list"] == 2
+    await scan(world, grace_is_over_in_a_moment)
+    assert world.provider.calls["list"] == 2
+
+
+async def test_a_scan_that_has_answered_for_a_payment_does_not_answer_for_it_twice():
+    world = World()
+    world.provider.script("list", pages(1))
+    first = await scan(world, in_doubt(1))
+    await scan(world, replace(in_doubt(1), looked_at_ms=first.started_ms))
+    assert world.provider.calls["list"] == 2
 
 
 async def test_a_permit_that_is_missing_for_a_moment_does_not_start_the_scan_over():

@@ -71,6 +71,27 @@ async def test_i1_a_payin_that_no_whole_list_holds_is_created_once_more_after_th
     await world.assert_consistent(PAYIN)
 
 
+async def test_payins_whose_graces_end_one_after_the_other_are_each_created_once_more_at_once():
+    world = await lost(payin_intent())
+    await world.pass_time(1_000)
+    await world.submit(payin_intent(intent_id="ord-2002"))
+    world.provider.script("create", said(FOUND))
+    for _ in range(0, GRACE_ENDS_MS + 1_000, 500):
+        await world.pass_time(500)
+        await world.turn()
+    assert sorted(attempts(world)) == ["1", "1", "2", "2"]
+
+
+async def test_a_look_that_began_before_the_end_of_the_grace_is_made_again_after_it():
+    world = World(Policy(call_total_ms=20_000, grace_ms=10_000))
+    world.provider.latency_ms = 10_000
+    world.provider.script("create", LOST)
+    await world.submit(payin_intent())  # looked for from its tenth second on, and from the 25th to the 35th
+    world.provider.script("create", said(FOUND))
+    await world.pass_time(29_000)
+    assert attempts(world) == ["1", "2"]
+
+
 async def test_i1_the_second_attempt_is_the_last():
     world = await lost(payin_intent())
     await world.pass_time(3 * DAY_MS)
@@ -106,15 +127,47 @@ async def test_i1_a_list_longer_than_we_read_proves_no_absence():
     assert attempts(world) == ["1"]
 
 
-async def test_a_provider_that_makes_its_pages_shorter_than_we_asked_is_read_on():
-    other = [{"external_id": f"other-{number}"} for number in range(10)]
-    pages = [said({"records": other, "per_page": 10}), said({"records": [FOUND], "per_page": 10})]
+@pytest.mark.parametrize(
+    "told",
+    [{"per_page": 10}, {}, {"per_page": 20, "total_page": 2}, {"per_page": 20, "total": 11}],
+    ids=["its length", "nothing", "how many pages", "how many records"],
+)
+async def test_a_provider_that_makes_its_pages_shorter_than_we_asked_is_read_on(told):
+    other: list[dict[str, object]] = [{"external_id": f"other-{number}"} for number in range(10)]
+    pages: dict[str, list[dict[str, object]]] = {"1": other, "2": [FOUND]}
+
+    def page(request: ProviderRequest) -> Reply:
+        return said({"records": pages.get(dict(request.query)["page"], [])} | told)
+
     world = World()
     world.provider.script("create", LOST)
-    world.provider.script("list", *pages)
+    world.provider.script("list", page)
     await world.submit(payin_intent())
     await world.pass_time(MINUTE_MS)
     assert world.story(PAYIN)[-1] == "requires_action"
+
+
+@pytest.mark.parametrize("told", [{}, {"per_page": 20, "total": 900}], ids=["nothing", "more than there is"])
+async def test_a_list_ends_with_an_empty_page_whatever_is_told_of_its_length(told):
+    records = [{"external_id": f"other-{number}"} for number in range(10)]
+
+    def page(request: ProviderRequest) -> Reply:
+        return said({"records": records if dict(request.query)["page"] == "1" else []} | told)
+
+    world = World()
+    world.provider.script("create", LOST, said(FOUND))
+    world.provider.script("list", page)
+    await world.submit(payin_intent())
+    await world.pass_time(3 * MINUTE_MS)
+    assert attempts(world) == ["1", "2"]
+
+
+async def test_a_list_that_gives_the_same_page_for_ever_is_not_read_for_ever():
+    full = said({"records": [{"external_id": f"other-{number}"} for number in range(20)], "per_page": 20})
+    world = await lost(payin_intent(), listed=full)
+    await world.pass_time(3 * MINUTE_MS)
+    assert attempts(world) == ["1"]
+    assert world.provider.calls["list"] < 20
 
 
 async def test_i1_a_payin_that_the_list_shows_is_adopted_and_not_created_again():
