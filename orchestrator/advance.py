@@ -170,7 +170,8 @@ async def _looked(held: Held, reading: Reading, engine: Engine) -> Held | None:
         return await _later(held, reading.wait_ms, engine)
 
     def change(payment: Payment) -> Payment:
-        return reading.apply(looked(payment, now_ms=engine.clock.now_ms()))
+        # What a look tells, it tells of the moment it began: where that was too early, the next one is due at once.
+        return reading.apply(looked(payment, now_ms=reading.asked_ms or engine.clock.now_ms()))
 
     return await write(held, change, engine=engine, source=reading.source)
 
