@@ -45,6 +45,7 @@ _CONFIRMABLE = frozenset(
     }
 )
 _REFUNDABLE = frozenset({Stage.SETTLING, Stage.SUCCEEDED, Stage.PARTIALLY_REFUNDED, Stage.DISPUTED})
+_SUCCEEDED_ONCE = _PAID - {Stage.SETTLING}
 _UNANSWERED = frozenset({OperationState.READY, OperationState.SENDING, OperationState.IN_DOUBT})
 _LATE_FROM = frozenset({Stage.FAILED, Stage.EXPIRED, Stage.CANCELED})
 _WAITING_REVIEWS = (
@@ -163,9 +164,18 @@ def _judged(payment: Payment, sighting: Sighting, target: Target, belief: Belief
         target = Target(column=Stage.SUCCEEDED, status=Status.SUCCEEDED)
     if target.column is Stage.REFUNDED and 0 < (returned_minor(payment, sighting) or 0) < _received(payment, sighting):
         return Target(column=Stage.PARTIALLY_REFUNDED, status=Status.PARTIALLY_REFUNDED)
-    if (target.column is Stage.SUCCEEDED and (wrong or short)) or (target.column is Stage.AUTHORISED and wrong):
+    is_withheld = (wrong or short) and not _has_succeeded(payment)
+    if (target.column is Stage.SUCCEEDED and is_withheld) or (target.column is Stage.AUTHORISED and wrong):
         return Target(column=target.column, status=Status.PROCESSING, reason=Reason.AMOUNT_REVIEW)
     return target
+
+
+def _has_succeeded(payment: Payment) -> bool:
+    """Whether success was told before: an amount that is said again, perhaps one that a person accepted, ends none."""
+    row = row_of(payment)
+    if row is not Stage.REFUND_PENDING:
+        return row in _SUCCEEDED_ONCE
+    return payment.before_refund is not None and stage_of(*payment.before_refund) in _SUCCEEDED_ONCE
 
 
 def _received(payment: Payment, sighting: Sighting) -> int:

@@ -101,6 +101,23 @@ def test_d04_less_paid_than_asked_is_no_success_and_is_read_again(paid):
     assert payment.look_wanted == 0
 
 
+@pytest.mark.parametrize("changes", [{"paid_amount": "90.0"}, {"currency": "USD"}, {"amount": "1.0", "total": "1.0"}])
+@pytest.mark.parametrize("source", [Source.WEBHOOK, Source.READ])
+@pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.DISPUTED, Status.REFUND_PENDING])
+def test_i4_what_succeeded_is_never_put_back_for_its_amount(status, source, changes):
+    """Perhaps a person accepted the amount; the provider repeats its words as often as it likes."""
+    paid = replace(SUCCEEDED, status=status, before_refund=(Status.SUCCEEDED, None), provider_status="received")
+    again = seen(paid, card_body("received", **changes), source)
+    assert again.status in {status, Status.SUCCEEDED}
+    assert again.customer_paid
+
+
+def test_d04_a_refund_that_began_before_the_money_was_in_does_not_hide_that_too_little_came():
+    settling = replace(ACTION, status=Status.REFUND_PENDING, before_refund=(Status.PROCESSING, Reason.SETTLING))
+    short = seen(settling, card_body("received", paid_amount="90.0"), Source.READ)
+    assert view(short) == (Status.PROCESSING, Reason.AMOUNT_REVIEW)
+
+
 def test_d04_more_paid_than_asked_is_success_with_a_review():
     payment = seen(ACTION, card_body("received", paid_amount="100.01"), Source.READ)
     assert (payment.status, payment.review, payment.paid_minor) == (Status.SUCCEEDED, (Review.OVERPAID,), 10001)
