@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.doubt import grace_ends_ms
 from orchestrator.flows.provider_object import status_word, text, time_ms, unwrap
-from orchestrator.limits import heed, permitted, told_to_wait_ms
+from orchestrator.limits import heed, permit, told_to_wait_ms
 from orchestrator.outcome import Verdict, verdict_of
 from orchestrator.payment import CREATE, Payment
 from orchestrator.ports import CallClass
@@ -41,9 +39,10 @@ class ListScan:
     is_whole: bool = False  # read to its end, and every record names the payment it is of: absence means something
     wait_ms: int = 0  # it was not made: nobody may ask before then
 
-    def answers(self, *, since_ms: int, from_ms: int, now_ms: int) -> bool:
-        """Whether it began late enough, reaches back far enough and is fresh."""
-        return self.started_ms >= since_ms and self.from_ms <= from_ms and now_ms <= self.ended_ms + FRESH_MS
+    def answers(self, payment: Payment, *, from_ms: int, now_ms: int) -> bool:
+        """Whether it began after the payment came into doubt, reaches back far enough and is fresh."""
+        is_later = self.started_ms >= payment.operations[CREATE].at_ms
+        return is_later and self.from_ms <= from_ms and now_ms <= self.ended_ms + FRESH_MS
 
 
 @dataclass(slots=True)
@@ -58,9 +57,8 @@ class ListScans:
         place = (payment.credentials, payment.flow)
         from_ms = sent_ms(payment, engine) - engine.policy.scan_window_ms
         async with self._turns[place]:
-            latest, now_ms = self._latest.get(place), engine.clock.now_ms()
-            since_ms = _of_use_since_ms(payment, engine, now_ms=now_ms)
-            if latest is None or not latest.answers(since_ms=since_ms, from_ms=from_ms, now_ms=now_ms):
+            latest = self._latest.get(place)
+            if latest is None or not latest.answers(payment, from_ms=from_ms, now_ms=engine.clock.now_ms()):
                 latest = await _made(payment, scan, from_ms - SLACK_MS, engine)
                 if not latest.wait_ms:
                     self._latest[place] = latest
@@ -75,13 +73,6 @@ def sent_ms(payment: Payment, engine: Engine) -> int:
     return create.deadline_ms - engine.policy.call_total_ms if create.deadline_ms else payment.accepted_at_ms
 
 
-def _of_use_since_ms(payment: Payment, engine: Engine, *, now_ms: int) -> int:
-    """A scan that began earlier tells nothing new: it answered before, or its silence does not count any more."""
-    grace_over_ms = grace_ends_ms(payment.create, engine.policy)
-    heard_ms = -1 if payment.looked_at_ms is None else payment.looked_at_ms
-    return max(payment.create.at_ms, heard_ms + 1, grace_over_ms if grace_over_ms <= now_ms else 0)
-
-
 async def _made(payment: Payment, scan: Scan, from_ms: int, engine: Engine) -> ListScan:
     """Read page after page; a record's absence proves nothing, so an error just ends the scan early."""
     started_ms = engine.clock.now_ms()
@@ -90,13 +81,12 @@ async def _made(payment: Payment, scan: Scan, from_ms: int, engine: Engine) -> L
     before: list[Mapping[str, Any]] | None = None
     wait_ms, is_whole = 0, False
     for page in range(1, engine.policy.scan_pages_max + 1):
-        async with AsyncExitStack() as calls:
-            wait_ms = await _patient_permit(payment, engine, calls)
-            if wait_ms:
-                break
-            request = scan.request(payment, from_ms, to_ms, page)
-            reply = await engine.provider.call(request)
-        await heed(reply, request, engine=engine, key=payment.key)
+        wait_ms = await _patient_permit(payment, engine)
+        if wait_ms:
+            break
+        request = scan.request(payment, from_ms, to_ms, page)
+        reply = await engine.provider.call(request)
+        await heed(reply, request, payment.key, engine=engine)
         wait_ms = told_to_wait_ms(reply, engine=engine)
         of_page = _records(reply)
         if wait_ms or of_page is None or (of_page and of_page == before):
@@ -134,11 +124,9 @@ def _told(reply: Reply, name: str) -> int | None:
     return int(number) if number is not None and number.isdecimal() and int(number) > 0 else None
 
 
-async def _patient_permit(payment: Payment, engine: Engine, calls: AsyncExitStack) -> int:
+async def _patient_permit(payment: Payment, engine: Engine) -> int:
     """0, or what is left to wait where that is longer than a scan waits for its next page."""
-    while wait_ms := await calls.enter_async_context(
-        permitted(payment.credentials, CallClass.CONFIRM, engine=engine)
-    ):
+    while wait_ms := await permit(payment.key.merchant, CallClass.CONFIRM, engine=engine):
         if wait_ms > PATIENCE_MS:
             return wait_ms
         await engine.clock.sleep(wait_ms / 1000)
