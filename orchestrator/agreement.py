@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.next_step import Read, ScanList, Wait, next_step
+from orchestrator.next_step import Wait, next_step
 from orchestrator.observe import row_of
 from orchestrator.statuses import FINAL, MATRIX, Move, Review, Stage, Status
 
@@ -50,17 +50,45 @@ class ProviderFact:
     since_ms: int | None = None  # when it became so; None: not known
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Moment:
+    """When a payment is compared, and by which schedule."""
+
+    policy: Policy
+    now_ms: int
+    due_at_ms: int | None
+
+    def may_still_come(self, payment: Payment, fact: ProviderFact) -> bool:
+        """Whether a look that the schedule has ahead will show it; one that is overdue excuses nothing."""
+        step = next_step(payment, policy=self.policy, now_ms=self.now_ms)
+        if not isinstance(step, Wait):
+            known_ms = (fact.since_ms, self.due_at_ms, self.now_ms)
+            due_ms = next(at for at in known_ms if at is not None)
+            return self.now_ms - due_ms <= LOOK_WITHIN_MS
+        looks = self.policy.polling or payment.look_wanted is not None or payment.claimed is not None
+        return looks and step.due_at_ms is not None
+
+
 def broken_agreement(
-    payment: Payment, facts: Sequence[ProviderFact], *, policy: Policy, now_ms: int
+    payment: Payment,
+    facts: Sequence[ProviderFact],
+    *,
+    due_at_ms: int | None = None,
+    policy: Policy,
+    now_ms: int,
 ) -> Iterator[Finding]:
-    """What the provider holds beside what we hold; without facts there is nothing to compare."""
+    """What the provider holds beside what we hold; without facts there is nothing to compare.
+
+    `due_at_ms`, when the payment came due, stands for the time since when a fact holds that does not tell it.
+    """
+    moment = _Moment(policy=policy, now_ms=now_ms, due_at_ms=due_at_ms)
     yield from _charges(payment, facts)
     ours = next((fact for fact in facts if fact.reference == payment.reference), None)
     if ours is None:
-        yield from _unknown(payment, facts, policy, now_ms)
+        yield from _unknown(payment, facts, moment)
         return
-    yield from _statuses(payment, ours, policy, now_ms)
-    yield from _sums(payment, ours, policy, now_ms)
+    yield from _statuses(payment, ours, moment)
+    yield from _sums(payment, ours, moment)
 
 
 def _charges(payment: Payment, facts: Sequence[ProviderFact]) -> Iterator[Finding]:
@@ -72,19 +100,19 @@ def _charges(payment: Payment, facts: Sequence[ProviderFact]) -> Iterator[Findin
         yield "I1", f"the customer was charged {len(charged)} times for it"
 
 
-def _unknown(payment: Payment, facts: Sequence[ProviderFact], policy: Policy, now_ms: int) -> Iterator[Finding]:
+def _unknown(payment: Payment, facts: Sequence[ProviderFact], moment: _Moment) -> Iterator[Finding]:
     """The provider holds something under our id, and we do not know its reference."""
     charged = [fact for fact in facts if fact.stage in _CHARGED]
-    if charged and payment.reference is None and not _may_still_come(payment, charged[0], policy, now_ms):
+    if charged and payment.reference is None and not moment.may_still_come(payment, charged[0]):
         yield "I6", f"the provider says {charged[0].stage}, but we say {payment.status} and do not know its reference"
 
 
-def _statuses(payment: Payment, fact: ProviderFact, policy: Policy, now_ms: int) -> Iterator[Finding]:
+def _statuses(payment: Payment, fact: ProviderFact, moment: _Moment) -> Iterator[Finding]:
     if payment.status is Status.SUCCEEDED and fact.stage not in _CHARGED:
         yield "I5", f"it succeeded, but the provider says {fact.stage}"
         return
     would_move = MATRIX[row_of(payment)][fact.stage] in {Move.APPLY, Move.CONFIRM}
-    if would_move and not _may_still_come(payment, fact, policy, now_ms):
+    if would_move and not moment.may_still_come(payment, fact):
         yield "I6", f"the provider says {fact.stage}, but we say {_said(payment)}"
 
 
@@ -92,21 +120,11 @@ def _said(payment: Payment) -> str:
     return f"{payment.status}/{payment.reason}" if payment.reason else str(payment.status)
 
 
-def _may_still_come(payment: Payment, fact: ProviderFact, policy: Policy, now_ms: int) -> bool:
-    """Whether the schedule has a look ahead in which we shall see it, or had none since it became so."""
-    step = next_step(payment, policy=policy, now_ms=now_ms)
-    if isinstance(step, Read | ScanList):
-        became_ms = fact.since_ms if fact.since_ms is not None else now_ms
-        return now_ms - became_ms <= LOOK_WITHIN_MS
-    looks = policy.polling or payment.look_wanted is not None or payment.claimed is not None
-    return looks and isinstance(step, Wait) and step.due_at_ms is not None
-
-
-def _sums(payment: Payment, fact: ProviderFact, policy: Policy, now_ms: int) -> Iterator[Finding]:
+def _sums(payment: Payment, fact: ProviderFact, moment: _Moment) -> Iterator[Finding]:
     """I7: where we agree on the status we agree on the sums, or a person was told."""
     if payment.status not in FINAL or _AMOUNT_REVIEWS & {*payment.review}:
         return
-    if _may_still_come(payment, fact, policy, now_ms):
+    if moment.may_still_come(payment, fact):
         return
     for name, theirs, ours in (
         ("paid", fact.paid_minor, payment.paid_minor),

@@ -87,9 +87,20 @@ def broken_by_step(
     return _told(findings, after.payment.key)
 
 
-def broken_by_provider(payment: Payment, facts: Sequence[ProviderFact], *, policy: Policy, now_ms: int) -> list[Broken]:
-    """What is broken between a payment and what the provider holds under its id."""
-    return _told(broken_agreement(payment, facts, policy=policy, now_ms=now_ms), payment.key)
+def broken_by_provider(
+    payment: Payment,
+    facts: Sequence[ProviderFact],
+    *,
+    due_at_ms: int | None = None,
+    policy: Policy,
+    now_ms: int,
+) -> list[Broken]:
+    """What is broken between a payment and what the provider holds under its id.
+
+    `due_at_ms`, the payment's entry in the due index, tells whether a look is overdue.
+    """
+    findings = broken_agreement(payment, facts, due_at_ms=due_at_ms, policy=policy, now_ms=now_ms)
+    return _told(findings, payment.key)
 
 
 def _by_itself(

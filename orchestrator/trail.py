@@ -39,7 +39,8 @@ VIEW_FIELDS = (
 _FIXED_FIELDS = ("intent_id", "merchant", "flow", "currency", "metadata")
 _AMOUNTS = ("amount_minor", "total_minor", "paid_minor", "refunded_minor")
 _SECRET = re.compile(r"tok_[A-Za-z0-9]{6,}|po1\.[0-9a-f]{8}\.")
-_NOT_OURS = frozenset({"metadata", "next_action", "intent_id", "merchant"})  # the user's words, the payer's page
+_MANY_DIGITS = re.compile(r"[0-9](?:[ -]*[0-9]){12}")
+_UNREAD = frozenset({"next_action", "intent_id"})  # what the payer is to be shown, what the caller has named
 
 
 def broken_trail(
@@ -62,8 +63,10 @@ def broken_trail(
 def told_otherwise(payment: Payment, event: Event) -> Iterator[Finding]:
     """Where this event, the last one, does not tell the payment's public view."""
     told = event["data"]
-    # As JSON, since that is how the event holds it.
-    view = json.loads(json.dumps(view_data(payment, public_view(payment), sequence=told["sequence"])))
+    view = view_data(payment, public_view(payment), sequence=told["sequence"])
+    if _view_of(told) == _view_of(view):
+        return
+    view = json.loads(json.dumps(view))  # as the event holds it
     differing = [name for name in VIEW_FIELDS if told[name] != view[name]]
     if told["provider"]["reference"] != view["provider"]["reference"]:
         differing.append("provider.reference")
@@ -152,10 +155,10 @@ def _not_integers(data: Mapping[str, Any]) -> Iterator[Finding]:
 
 def told_secrets(payment: Payment, data: Mapping[str, Any]) -> Iterator[Finding]:
     """Where an event tells a card number, the payment's token or an authorization; what it is stays unsaid."""
-    ours = {name: value for name, value in data.items() if name not in _NOT_OURS}
-    if find_card_number(ours):
+    read = {name: value for name, value in data.items() if name not in _UNREAD}
+    if _MANY_DIGITS.search(json.dumps(read)) and find_card_number(read):
         yield "I8", f"event {data['sequence']} tells a card number"
-    text = json.dumps(data)
+    words = json.dumps({**data, "metadata": None})  # it is the caller's own
     token = payment.terms.get("method", {}).get("token")
-    if _SECRET.search(json.dumps(ours)) or (token and token in text):
+    if _SECRET.search(words) or (token and token in words):
         yield "I8", f"event {data['sequence']} tells a token or an authorization"

@@ -29,6 +29,7 @@ _PAID = frozenset(
         Stage.DISPUTE_LOST,
     }
 )
+_BY_SETTINGS = frozenset({"payid"})  # whether one is made again is said by settings, which may have changed since
 _BEFORE_CREATED = frozenset({Status.ACCEPTED, Status.EXPIRED, Status.CANCELED, Status.FAILED})
 
 
@@ -81,8 +82,8 @@ def broken_operations(payment: Payment, *, policy: Policy) -> Iterator[Finding]:
 
 
 def attempts_allowed(payment: Payment, name: str, *, policy: Policy) -> int:
-    """How often an operation may be sent without a person's word."""
-    if name == CAPTURE:
+    """How often an operation may be sent without a person's word, by the settings of any time."""
+    if name == CAPTURE or (name == CREATE and payment.flow in _BY_SETTINGS):
         return ATTEMPTS_MAX
     return ATTEMPTS_MAX if name == CREATE and FLOWS[payment.flow].recreates(payment, policy) else 1
 
