@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.doubt import grace_ends_ms
 from orchestrator.flows.provider_object import status_word, text, time_ms, unwrap
 from orchestrator.limits import heed, permit, told_to_wait_ms
 from orchestrator.outcome import Verdict, verdict_of
@@ -39,10 +40,9 @@ class ListScan:
     is_whole: bool = False  # read to its end, and every record names the payment it is of: absence means something
     wait_ms: int = 0  # it was not made: nobody may ask before then
 
-    def answers(self, payment: Payment, *, from_ms: int, now_ms: int) -> bool:
-        """Whether it began after the payment came into doubt, reaches back far enough and is fresh."""
-        is_later = self.started_ms >= payment.operations[CREATE].at_ms
-        return is_later and self.from_ms <= from_ms and now_ms <= self.ended_ms + FRESH_MS
+    def answers(self, *, since_ms: int, from_ms: int, now_ms: int) -> bool:
+        """Whether it began late enough, reaches back far enough and is fresh."""
+        return self.started_ms >= since_ms and self.from_ms <= from_ms and now_ms <= self.ended_ms + FRESH_MS
 
 
 @dataclass(slots=True)
@@ -57,8 +57,9 @@ class ListScans:
         place = (payment.credentials, payment.flow)
         from_ms = sent_ms(payment, engine) - engine.policy.scan_window_ms
         async with self._turns[place]:
-            latest = self._latest.get(place)
-            if latest is None or not latest.answers(payment, from_ms=from_ms, now_ms=engine.clock.now_ms()):
+            latest, now_ms = self._latest.get(place), engine.clock.now_ms()
+            since_ms = _of_use_since_ms(payment, engine, now_ms=now_ms)
+            if latest is None or not latest.answers(since_ms=since_ms, from_ms=from_ms, now_ms=now_ms):
                 latest = await _made(payment, scan, from_ms - SLACK_MS, engine)
                 if not latest.wait_ms:
                     self._latest[place] = latest
@@ -71,6 +72,13 @@ def sent_ms(payment: Payment, engine: Engine) -> int:
     if create.attempt > 1:  # the first attempt is looked for too
         return payment.accepted_at_ms
     return create.deadline_ms - engine.policy.call_total_ms if create.deadline_ms else payment.accepted_at_ms
+
+
+def _of_use_since_ms(payment: Payment, engine: Engine, *, now_ms: int) -> int:
+    """A scan that began earlier tells nothing new: it answered before, or its silence does not count any more."""
+    grace_over_ms = grace_ends_ms(payment.create, engine.policy)
+    heard_ms = -1 if payment.looked_at_ms is None else payment.looked_at_ms
+    return max(payment.create.at_ms, heard_ms + 1, grace_over_ms if grace_over_ms <= now_ms else 0)
 
 
 async def _made(payment: Payment, scan: Scan, from_ms: int, engine: Engine) -> ListScan:
