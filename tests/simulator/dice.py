@@ -42,12 +42,12 @@ class Dice:
     def weighed(self, weights: Mapping[ItemT, float]) -> ItemT:
         """One of these, by weight."""
         left = self.fraction() * sum(weights.values())
-        item = next(iter(weights))
-        for item, weight in weights.items():
-            left -= weight
+        items = list(weights)
+        for item in items[:-1]:
+            left -= weights[item]
             if left < 0:
-                break
-        return item
+                return item
+        return items[-1]
 
     def new_id(self) -> str:
         """An id that no other draw of this run gives."""

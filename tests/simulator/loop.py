@@ -69,13 +69,16 @@ class Handle:
         return self.when_s
 
 
-class VirtualLoop(asyncio.AbstractEventLoop):
-    """Runs what is ready in order; when nothing is, the time jumps to the next timer. Equal times go by the dice."""
+class VirtualLoop:
+    """As much of an event loop as tasks, futures and time-outs ask for.
+
+    Runs what is ready in order; when nothing is, the time jumps to the next timer. Equal times go by the dice."""
 
     def __init__(self, dice: Dice, *, begins_s: float) -> None:
         self.steps = 0
         self.failures: list[dict[str, Any]] = []  # what asyncio would have told of: errors that nobody took
         self.idlers: dict[asyncio.Task[Any], Idler] = {}
+        self._itself: Any = self
         self._fraction = dice.fraction
         self._now_s = begins_s
         self._ready: deque[Handle] = deque()
@@ -101,12 +104,12 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self.failures.append(context)
 
     def create_future(self) -> asyncio.Future[Any]:
-        return asyncio.Future(loop=self)
+        return asyncio.Future(loop=self._itself)
 
     def create_task(
         self, coro: Any, *, name: str | None = None, context: Context | None = None, **_: Any
     ) -> asyncio.Task[Any]:
-        task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, name=name or "", context=context)
+        task: asyncio.Task[Any] = asyncio.Task(coro, loop=self._itself, name=name or "", context=context)
         life = LIFE.get() if context is None else context.get(LIFE)
         if life is not None:
             life.tasks.append(task)
@@ -123,7 +126,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> Any:
         handle = Handle(callback, args, context if context is not None else copy_context())
         if self.idlers:
-            task = asyncio.current_task(self)
+            task = asyncio.current_task(self._itself)
             handle.idler = self.idlers.get(task) if task is not None else None
         self._push(handle, when)
         return handle
@@ -177,7 +180,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         """Run until then, or until it is over, asked between two moments; whether it is over."""
         running = events._get_running_loop()
         events._set_running_loop(None)
-        events._set_running_loop(self)
+        events._set_running_loop(self._itself)
         try:
             while not is_over():
                 if not self._step(until_s):

@@ -1,0 +1,216 @@
+"""The shared store of the simulated processes, and the line that each of them has to it."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import math
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.adapters.memory_store import MemoryStore
+from orchestrator.errors import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+
+    from orchestrator.adapters.memory_limiter import MemoryLimiter
+    from orchestrator.ports import Acceptance, Commit, Committed
+    from tests.simulator.loop import Life
+    from tests.simulator.world import World
+
+TIMEOUT_S = 5.0  # of a call that nobody answers
+SHARDS = 2
+
+
+class VirtualClock:
+    """The Clock port on the loop's time; `ahead_s` is how far this process's clock is off."""
+
+    def __init__(self, world: World, *, ahead_s: float = 0.0) -> None:
+        self._loop = world.loop
+        self._ahead_s = ahead_s
+
+    def now_ms(self) -> int:
+        return int((self._loop.time() + self._ahead_s) * 1000)
+
+    def monotonic_s(self) -> float:
+        return self._loop.time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class WatchedStore(MemoryStore):
+    """The twin; each write is shown to the checks at once."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(clock=VirtualClock(world), shards=SHARDS)
+        self._world = world
+
+    def next_due_s(self) -> float:
+        """When a claim can find something next."""
+        return min(self._due.values(), default=math.inf) / 1000
+
+    def next_sweep_s(self) -> float:
+        """When a command whose payment did not come is refused next."""
+        return min(self._unclaimed.values(), default=math.inf) / 1000 + 60
+
+    @property
+    def waiting(self) -> int:
+        """Observations that nobody has applied yet."""
+        return sum(len(stored.observations) for stored in self._payments.values())
+
+    @property
+    def has_suspects(self) -> bool:
+        return bool(self._suspects)
+
+    async def accept(self, *args: Any, **kwargs: Any) -> Acceptance:
+        answer = await super().accept(*args, **kwargs)
+        self._world.checks.accepted(args[0])
+        return answer
+
+    async def commit(self, commit: Commit) -> Committed:
+        answer = await super().commit(commit)
+        self._world.checks.committed(commit, answer)
+        return answer
+
+
+class Line:
+    """The way between a process and the store: calls and answers take time, and may get lost.
+
+    The legs are the network's, not the process's: what was sent arrives, whatever becomes of the sender.
+    """
+
+    def __init__(self, world: World, life: Life) -> None:
+        self._world = world
+        self._life = life
+        self.is_cut = False
+
+    async def ask(self, name: str, execute: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """The answer to a call; raises StoreUnavailableError where it does not come."""
+        world, weather, dice = self._world, self._world.weather, self._world.dice
+        answer = world.loop.create_future()
+        if self._life.is_dead or world.strikes(self._life, name):
+            return await answer  # never
+        if self.is_cut or world.store_is_away:
+            world.loop.after(min(TIMEOUT_S, dice.skewed(0.001, TIMEOUT_S)), self._fail, answer, name, "away")
+        elif weather.brings("store call lost"):
+            world.loop.after(dice.skewed(0.001, TIMEOUT_S), self._fail, answer, name, "call lost")
+        else:
+            delay_s = dice.skewed(0.0002, 0.002)
+            if weather.brings("store slow"):
+                delay_s = dice.skewed(0.01, 4.0)
+            world.loop.after(delay_s, self._arrive, name, execute, answer)
+        return await answer
+
+    def _arrive(self, name: str, execute: Callable[[], Coroutine[Any, Any, Any]], answer: Any) -> None:
+        world = self._world
+        if self.is_cut or world.store_is_away:
+            world.loop.after(TIMEOUT_S, self._fail, answer, name, "away")
+            return
+        value = done_at_once(execute())
+        world.store_changed()
+        world.story.tell(f"{self._life.name}: {name} -> {_short(value)}")
+        if name == "claim":
+            for record in value:
+                world.checks.claimed(record.key)
+        if world.weather.brings("store answer lost"):
+            world.loop.after(world.dice.skewed(0.001, TIMEOUT_S), self._fail, answer, name, "answer lost")
+        elif world.weather.brings("store slow"):
+            world.loop.after(world.dice.skewed(0.001, 4.0), _answer, answer, value)
+        else:
+            _answer(answer, value)
+
+    def _fail(self, answer: Any, name: str, why: str) -> None:
+        if not answer.done():
+            self._world.story.tell(f"{self._life.name}: {name} fails, {why}")
+            answer.set_exception(StoreUnavailableError(why))
+
+
+class StoreLine:
+    """PaymentStore as one process sees it."""
+
+    def __init__(self, store: WatchedStore, line: Line) -> None:
+        self.shards = store.shards
+        self._store = store
+        self._line = line
+
+    def __getattr__(self, name: str) -> Any:
+        """Any method of the protocol that is a call and an answer."""
+        line, store = self._line, self._store
+
+        async def asked(*args: Any, **kwargs: Any) -> Any:
+            return await line.ask(name, lambda: getattr(store, name)(*args, **kwargs))
+
+        self.__dict__[name] = asked
+        return asked
+
+    def bells(self) -> AsyncIterator[int]:
+        """Bells as they are rung and not lost."""
+        return self._store.bells()
+
+
+class LimiterLine:
+    """Limiter as one process sees it: beside the store, over the same line; permits are counted against calls."""
+
+    def __init__(self, limiter: MemoryLimiter, line: Line, world: World, life: Life) -> None:
+        self.on_wire: Counter[str] = Counter()
+        self._limiter = limiter
+        self._line = line
+        self._world = world
+        self._life = life
+
+    def __getattr__(self, name: str) -> Any:
+        """What is asked of the shared limit is a call and an answer; the rest a process knows by itself."""
+        method = getattr(self._limiter, name)
+        if not inspect.iscoroutinefunction(method):
+            return method
+
+        async def asked(*args: Any, **kwargs: Any) -> Any:
+            return await self._line.ask(name, lambda: method(*args, **kwargs))
+
+        return asked
+
+    async def permit(self, account: str, call_class: Any) -> int:
+        wait_ms: int = await self._line.ask("permit", lambda: self._limiter.permit(account, call_class))
+        if not wait_ms:
+            self.on_wire[account] += 1
+            self._world.truth.permitted(self._life, account)
+        return wait_ms
+
+    def ended(self, account: str) -> None:
+        if not self._life.is_dead:
+            self.on_wire[account] -= 1
+            self._limiter.ended(account)
+
+    def forget(self) -> None:
+        """The process is dead: what it had on the wire counts no more."""
+        for account, count in self.on_wire.items():
+            for _ in range(count):
+                self._limiter.ended(account)
+        self.on_wire.clear()
+
+
+def done_at_once(coro: Coroutine[Any, Any, Any]) -> Any:
+    """The result of a coroutine of the twin's: none of them ever waits."""
+    try:
+        coro.send(None)
+    except StopIteration as done:
+        return done.value
+    message = "the store's twin waited"
+    raise RuntimeError(message)
+
+
+def _answer(answer: Any, value: Any) -> None:
+    if not answer.done():
+        answer.set_result(value)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(str(getattr(each, "key", each)) for each in value) or "none"
+    outcome = getattr(value, "outcome", None)
+    if outcome is not None:
+        return str(outcome)
+    key = getattr(value, "key", None)
+    return str(key) if key is not None else type(value).__name__ if not isinstance(value, int | str) else str(value)

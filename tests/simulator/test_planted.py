@@ -1,0 +1,64 @@
+"""Each planted bug is found: the simulator's checkers can fail, each for its reason."""
+
+from __future__ import annotations
+
+import sys
+from itertools import chain
+
+import pytest
+
+from orchestrator import advance, next_step
+from orchestrator.adapters.memory_store import MemoryStore
+from tests.simulator.planted import calling, judging, relaying, storing, working
+from tests.simulator.planted.bug import attribute, everywhere, item
+from tests.simulator.planted.hunt import false_alarms, hunt
+from tests.simulator.planted.table import BUGS
+
+OURS = ("orchestrator", "workers")
+PARTS = (storing, calling, judging, working, relaying)
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_planted_bug_is_caught_by_the_rule_it_breaks(name):
+    catch = hunt(name)
+    assert catch.violation is not None, f"{name} escaped {catch.seeds} seeds: {BUGS[name].rule}"
+
+
+def test_without_a_bug_the_seeds_with_which_each_hunt_begins_are_clean():
+    assert false_alarms() == []
+
+
+def test_no_bug_hides_another_in_the_table():
+    assert sum(len(part.BUGS) for part in PARTS) == len(BUGS) >= 24
+
+
+@pytest.mark.parametrize("bug", BUGS.values(), ids=BUGS)
+def test_a_bug_leaves_nothing_behind(bug):
+    before = _code()
+    with bug.plant():
+        assert _code() != before
+    assert _code() == before
+
+
+def test_a_change_of_what_is_not_there_any_more_fails_loudly():
+    with pytest.raises(KeyError), attribute(MemoryStore, "no_such_method", None):
+        pass
+    with pytest.raises(KeyError), everywhere(advance, "no_such_function", None):
+        pass
+    with pytest.raises(KeyError), item({}, "no_such_entry", None):
+        pass
+
+
+def test_a_function_is_changed_wherever_it_was_imported_by_its_name():
+    with everywhere(next_step, "next_step", None):
+        assert vars(advance)["next_step"] is None
+    assert vars(advance)["next_step"] is vars(next_step)["next_step"]
+
+
+def _code():
+    """What each name of the real code stands for: those of modules, of their classes and of their tables."""
+    modules = [module for known_as, module in sys.modules.items() if known_as.startswith(OURS)]
+    values = list(chain.from_iterable(vars(module).values() for module in modules))
+    classes = [vars(value) for value in values if isinstance(value, type) and value.__module__.startswith(OURS)]
+    tables = [value for value in values if isinstance(value, dict)]
+    return [{name: id(value) for name, value in table.items()} for table in (*map(vars, modules), *classes, *tables)]
