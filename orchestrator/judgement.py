@@ -64,7 +64,8 @@ def answer_of(reply: Reply) -> str:
     """`HTTP 503`, or why there was no answer; never a body."""
     if reply.http_status is not None and reply.sent:
         return f"HTTP {reply.http_status}"
-    why = word(reply.error)
+    # The class of the exception, those of its causes, names of errno.
+    why = "/".join(filter(None, map(word, (reply.error or "").split("/"))))
     return ("no answer" if reply.sent else "not sent") + (f" ({why})" if why else "")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.doubt import ATTEMPTS_MAX, grace_ends_ms
+from orchestrator.doubt import ATTEMPTS_MAX, UNMOVED_FOR_MS, grace_ends_ms
 from orchestrator.events import rfc3339
 from orchestrator.flows import FLOWS
 from orchestrator.judgement import changes
@@ -104,9 +104,17 @@ def _doubt(payment: Payment, operation: Operation, policy: Policy) -> str:
 
 def _what_then(payment: Payment, operation: Operation, policy: Policy) -> str:
     if operation.attempt < ATTEMPTS_MAX and not operation.is_proven and _may_repeat(payment, operation, policy):
-        ends = rfc3339(grace_ends_ms(operation, policy))
-        return f"sent once more, at the earliest after {ends}, if it was not executed"
+        earliest = rfc3339(_repeated_from_ms(operation, policy))
+        return f"sent once more, at the earliest after {earliest}, if it was not executed"
     return "never sent again by itself: who knows more decides with payorch resolve"
+
+
+def _repeated_from_ms(operation: Operation, policy: Policy) -> int:
+    """When the grace is over; a capture is repeated only after two reads so far apart."""
+    grace_ms = grace_ends_ms(operation, policy)
+    if operation.name != CAPTURE:
+        return grace_ms
+    return (operation.absent_since_ms or grace_ms) + UNMOVED_FOR_MS
 
 
 def _may_repeat(payment: Payment, operation: Operation, policy: Policy) -> bool:

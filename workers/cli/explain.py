@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from orchestrator.codec import decode
+from orchestrator.doubt import abandoned
 from orchestrator.events import rfc3339
 from orchestrator.identity import DEFAULT_MERCHANT
 from orchestrator.observation import decode_observation
@@ -20,12 +20,13 @@ from workers.cli.explained import lines_of
 from workers.cli.failures import FAILED
 from workers.cli.options import AsJson, IntentId, Merchant, examples, payment_key
 from workers.cli.screen import complain, say, say_json, span
+from workers.cli.standing import open_clock
 from workers.cli.telling import REVIEWS, told
 from workers.cli.views import view_of
 
 if TYPE_CHECKING:
     from orchestrator.identity import PaymentKey
-    from orchestrator.payment import Operation
+    from orchestrator.payment import Operation, Payment
     from orchestrator.policy import Policy
     from orchestrator.ports import Record
     from workers.bootstrap import Settings
@@ -68,7 +69,8 @@ def explain(intent_id: IntentId, merchant: Merchant = DEFAULT_MERCHANT, as_json:
     if found is None:
         complain(f"no payment {key} is stored; a refused intent is in `payorch deadletters list`")
         raise typer.Exit(FAILED)
-    explained = explained_of(found, policy=policy_of(settings), now_ms=int(time.time() * 1000))
+    now_ms = asyncio.run(open_clock(settings)).now_ms()
+    explained = explained_of(found, policy=policy_of(settings), now_ms=now_ms)
     if as_json:
         say_json(explained)
         return
@@ -92,8 +94,8 @@ async def _find(settings: Settings, key: PaymentKey) -> Found | None:
 def explained_of(found: Found, *, policy: Policy, now_ms: int) -> dict[str, Any]:
     """All that the command tells, for programs; raises StoreCorruptError."""
     record, view = found.record, view_of(found.record)
-    payment = decode(record.body)
     is_owned = record.owner is not None and (record.owned_until_ms or 0) > now_ms
+    payment = _as_found(record, is_owned=is_owned, now_ms=now_ms)
     is_as_observed = payment.status == view["status"]
     is_by_itself = found.due_at_ms is not None and not is_owned
     look_ms = max(now_ms, found.due_at_ms or now_ms)
@@ -116,12 +118,20 @@ def explained_of(found: Found, *, policy: Policy, now_ms: int) -> dict[str, Any]
     }
 
 
+def _as_found(record: Record, *, is_owned: bool, now_ms: int) -> Payment:
+    """The payment as a worker finds it: a call whose worker is gone is in doubt since its lease ran out."""
+    payment = decode(record.body)
+    gone_ms = min(record.owned_until_ms or now_ms, now_ms)
+    return payment if is_owned else abandoned(payment, now_ms=gone_ms)
+
+
 def _operation(operation: Operation) -> dict[str, Any]:
     return {
         "state": str(operation.state),
         "attempt": operation.attempt,
         "since": rfc3339(operation.at_ms),
         "deadline": rfc3339(operation.deadline_ms),
+        "amount_minor": operation.amount_minor,
         "looks": operation.looks,
         "tries_not_executed": operation.unsent,
         "outcome": str(operation.outcome) if operation.outcome else None,

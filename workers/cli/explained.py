@@ -69,14 +69,15 @@ def _history(entries: list[dict[str, Any]]) -> list[str]:
 
 
 def _operations(explained: dict[str, Any]) -> list[str]:
-    is_over = explained["status"] in FINAL
-    return [_operation(name, state, is_over=is_over) for name, state in explained["operations"].items()]
+    is_over, currency = explained["status"] in FINAL, explained["currency"]
+    return [_operation(name, state, currency, is_over=is_over) for name, state in explained["operations"].items()]
 
 
-def _operation(name: str, state: dict[str, Any], *, is_over: bool) -> str:
+def _operation(name: str, state: dict[str, Any], currency: str, *, is_over: bool) -> str:
     is_never_sent = is_over and state["state"] == OperationState.READY
     parts = (
         f"{name}: {'not sent' if is_never_sent else _STATES[state['state']]} since {state['since']}",
+        amount(state["amount_minor"], currency) if state["amount_minor"] is not None else "",
         f"attempt {state['attempt']}",
         (state["outcome"] or "").replace("_", " "),
         f"looks so far: {state['looks']}" if state["looks"] else "",

@@ -15,13 +15,14 @@ from orchestrator.identity import shard_of
 from orchestrator.payment import OperationState
 from orchestrator.ports import ALONE_AT_CLAIMS
 from orchestrator.statuses import Review
-from tests.unit.core.building import NOW_MS, card_body, card_intent, created, payid_intent
+from tests.unit.core.building import NOW_MS, card_body, card_intent, created, payid_intent, payin_body, payin_intent
 from tests.unit.engine.world import (
     CARD,
     EMPTY_LIST,
     LOST,
     MINUTE_MS,
     PAYID,
+    PAYIN,
     UNAUTHORISED,
     UNSENT,
     World,
@@ -165,6 +166,28 @@ async def in_hand() -> World:
     return world
 
 
+async def worker_gone() -> World:
+    """The same, and the worker never comes back."""
+    world = await in_hand()
+    world.clock.ms += world.policy.lease_ms
+    return world
+
+
+async def refunded_in_part() -> World:
+    """A part goes back; a second refund meanwhile is refused, and the second part is lost on its way."""
+    world = World()
+    world.provider.script("create", said(payin_body("received"), 201))
+    world.provider.script("detail", said(payin_body("return_received")))
+    world.provider.script("refund", said(payin_body("return_pending")), LOST)
+    await world.submit(payin_intent())
+    await world.command("refund", key=PAYIN, refund_id="r-1", amount_minor=12_000)
+    await world.command("refund", key=PAYIN, refund_id="r-2", amount_minor=5_000, command_id="c-2")
+    await world.hook(payin_body("return_received"), key=PAYIN)
+    await world.command("refund", key=PAYIN, refund_id="r-3", amount_minor=5_000, command_id="c-3")
+    await world.pass_time(3 * MINUTE_MS)
+    return world
+
+
 LIVES = (
     happy_card,
     stale_webhook,
@@ -177,6 +200,8 @@ LIVES = (
     not_executed,
     too_late_to_send,
     in_hand,
+    worker_gone,
+    refunded_in_part,
 )
 
 
@@ -192,7 +217,7 @@ async def explained_in(world: World, key=CARD, **changes) -> dict:
 
 @pytest.mark.parametrize("life", LIVES, ids=lambda life: life.__name__)
 async def test_a_life_is_told_word_for_word(life):
-    explained = await explained_in(await life())
+    explained = await explained_in(await life(), PAYIN if life is refunded_in_part else CARD)
     text = "\n".join(lines_of(explained)) + "\n"
     assert text == (TEXTS / f"{life.__name__}.txt").read_text(encoding="utf-8")
     assert "secret" not in text

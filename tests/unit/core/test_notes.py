@@ -198,6 +198,14 @@ def reply_to(payment: Payment, reply: Reply, name: str = CREATE) -> Entry:
             Reply(sent=False, error="ClientConnectorError"),
             ("not sent (ClientConnectorError)", Verdict.NOT_EXECUTED, ""),
         ),
+        (
+            Reply(sent=False, error="ClientConnectorError/ConnectionRefusedError/ECONNREFUSED"),
+            ("not sent (ClientConnectorError/ConnectionRefusedError/ECONNREFUSED)", Verdict.NOT_EXECUTED, ""),
+        ),
+        (
+            Reply(sent=True, error="TimeoutError/CancelledError"),
+            ("no answer (TimeoutError/CancelledError)", Verdict.IN_DOUBT, "in_doubt"),
+        ),
         (Reply(sent=True, http_status=429), ("HTTP 429", Verdict.NOT_EXECUTED, "")),
         (Reply(sent=True, http_status=401), ("HTTP 401", Verdict.NOT_EXECUTED, "")),
         (

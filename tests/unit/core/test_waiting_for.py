@@ -132,8 +132,10 @@ def test_a_capture_in_doubt_is_looked_for_by_reads_and_may_be_sent_once_more():
     payment = in_doubt(payment, Operation(name=CAPTURE), now_ms=NOW_MS)
     assert words(payment) == (
         "certainty about capture, attempt 1: since 2027-01-15T08:00:00.000Z nobody knows whether it was executed; "
-        f"looks so far: 0; {AGAIN}"
+        f"looks so far: 0; {AGAIN.replace('08:01:40', '08:02:40')}"
     )
+    seen_undone = in_state(payment, CAPTURE, OperationState.IN_DOUBT, absent_since_ms=NOW_MS + 200_000)
+    assert words(seen_undone).endswith(AGAIN.replace("08:01:40", "08:04:20"))
 
 
 def test_a_refund_in_doubt_is_what_a_succeeded_payment_waits_for():
