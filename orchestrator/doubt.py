@@ -6,14 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.flows import FLOWS
-from orchestrator.payment import CAPTURE, CONFIRM_OTP, Operation, OperationState, Payment, refunds_of, running
-from orchestrator.statuses import Review, Stage, Status
+from orchestrator.payment import CAPTURE, CONFIRM_OTP, CREATE, Operation, OperationState, Payment, refunds_of, running
+from orchestrator.statuses import Reason, Review, Stage, Status
 
 if TYPE_CHECKING:
     from orchestrator.policy import Policy
     from orchestrator.sighting import Sighting
 
 ATTEMPTS_MAX = 2  # what may be sent again at all is sent again once; then a person decides
+TAIL_MS = 15 * 60_000  # what was obeyed and lost with the store's tail may be asked for again so long afterwards
 UNMOVED_FOR_MS = 60_000  # between the two reads that show that a capture was not executed
 
 
@@ -32,6 +33,46 @@ def abandoned(payment: Payment, *, now_ms: int) -> Payment:
     return payment
 
 
+def left_unproven(payment: Payment, *, lost_at_ms: int, policy: Policy, now_ms: int) -> Payment:
+    """What seems unsent, where the store lost its tail at that time: the mark of a call may be among what is gone.
+
+    It is in doubt, and so is what was asked for shortly afterwards, which may have been obeyed before. A create that
+    nobody can look up and that is harmful to make twice is held for a person.
+    """
+    for operation in _seemingly_unsent(payment, lost_at_ms):
+        lost = replace(
+            operation,
+            deadline_ms=lost_at_ms + policy.call_total_ms,  # no call that was on the wire then lasts longer
+            reference=operation.reference or payment.reference,
+            lost_at_ms=lost_at_ms,
+            is_unproven=True,
+        )
+        payment = in_doubt(payment, lost, now_ms=now_ms)
+        if operation.name == CREATE and not _may_ever_be_sent(payment, policy):
+            payment = payment.with_review(Review.IN_DOUBT_AGED)
+    return payment
+
+
+def _seemingly_unsent(payment: Payment, lost_at_ms: int) -> list[Operation]:
+    """The operations that are ready, and a capture that would be made by itself, as far as the loss concerns them."""
+    operations = list(payment.operations.values())
+    if payment.reason is Reason.CAPTURING and CAPTURE not in payment.operations and payment.since_ms <= lost_at_ms:
+        operations.append(Operation(name=CAPTURE, at_ms=payment.since_ms))
+    return [
+        operation
+        for operation in operations
+        if operation.state is OperationState.READY
+        and operation.lost_at_ms < lost_at_ms
+        and operation.at_ms <= lost_at_ms + TAIL_MS
+        and (operation.name != CREATE or payment.status is Status.ACCEPTED)
+    ]
+
+
+def _may_ever_be_sent(payment: Payment, policy: Policy) -> bool:
+    flow = FLOWS[payment.flow]
+    return flow.scan is not None or (payment.flow in policy.recreated_flows and flow.recreates(payment, policy))
+
+
 def grace_ends_ms(operation: Operation, policy: Policy) -> int:
     """From then on a look that shows no trace of the operation counts: a call can arrive until its deadline."""
     deadline_ms = operation.deadline_ms or operation.at_ms + policy.call_total_ms
@@ -45,6 +86,9 @@ def may_create_again(payment: Payment, policy: Policy, *, now_ms: int) -> bool:
     """
     create, flow = payment.create, FLOWS[payment.flow]
     is_open = create.state is OperationState.IN_DOUBT and create.attempt < ATTEMPTS_MAX and not create.is_proven
+    if is_open and create.is_unproven and flow.scan:
+        # It was hardly ever sent: a list that does not hold it is enough, for a card too.
+        return create.absent_since_ms is not None
     if not is_open or payment.flow not in policy.recreated_flows or not flow.recreates(payment, policy):
         return False
     return create.absent_since_ms is not None if flow.scan else now_ms >= grace_ends_ms(create, policy)
@@ -62,6 +106,7 @@ def once_more(payment: Payment, operation: Operation, *, now_ms: int) -> Payment
         unsent=0,
         looks=0,
         absent_since_ms=None,
+        is_unproven=False,
     )
     return payment.with_operation(ready)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.absorb import absorb
 from orchestrator.codec import decode, encode
-from orchestrator.doubt import abandoned
+from orchestrator.doubt import abandoned, left_unproven
 from orchestrator.errors import FencedError, RefusedError, StoreUnavailableError
 from orchestrator.events import status_event
 from orchestrator.history import What
@@ -42,18 +42,29 @@ class Held:
     changed: bool  # whether `payment` differs from the stored one
     commands_refused: tuple[tuple[CommandSeen, RefusedError], ...] = ()
     refused: bool = False  # whether a move of our own was refused by what is stored now
+    behind_ms: int = 0  # how far our clock is behind the store's, as far as the claim shows
 
 
-def open_record(record: Record, *, engine: Engine, owner_is_new: bool = True) -> Held:
+def open_record(record: Record, *, engine: Engine, owner_is_new: bool = True, behind_ms: int = 0) -> Held:
     """Open a record: calls whose owner is gone are in doubt, waiting observations are applied."""
     stored = decode(record.body)
     now_ms = engine.clock.now_ms()
     opened = moved(stored, abandoned(stored, now_ms=now_ms), What.LEFT, now_ms=now_ms) if owner_is_new else stored
-    return _held(record, stored, opened, engine)
+    return replace(_held(record, stored, opened, engine), behind_ms=max(behind_ms, _behind_ms(record, engine)))
+
+
+def _behind_ms(record: Record, engine: Engine) -> int:
+    """A claim tells the store's time: one that runs on for longer than a lease was taken on a clock before ours."""
+    if record.owned_until_ms is None:
+        return 0
+    return max(0, record.owned_until_ms - engine.policy.lease_ms - engine.clock.now_ms())
 
 
 def _held(record: Record, stored: Payment, opened: Payment, engine: Engine) -> Held:
+    opened = _proven(opened, record, engine)
     absorbed = absorb(opened, record.observations, policy=engine.policy, now_ms=engine.clock.now_ms())
+    # Again: a command that was obeyed just now may have been obeyed before.
+    absorbed = replace(absorbed, payment=_proven(absorbed.payment, record, engine))
     if absorbed.unreadable:
         engine.journal.warning("observation.unreadable", payment=str(record.key), count=absorbed.unreadable)
     return Held(
@@ -64,6 +75,15 @@ def _held(record: Record, stored: Payment, opened: Payment, engine: Engine) -> H
         changed=absorbed.payment != stored or bool(record.observations),
         commands_refused=absorbed.refused,
     )
+
+
+def _proven(payment: Payment, record: Record, engine: Engine) -> Payment:
+    """The payment without anything that is taken for unsent although a loss in the store may make it seem so."""
+    if not record.lost_at_ms:
+        return payment
+    now_ms = engine.clock.now_ms()
+    unproven = left_unproven(payment, lost_at_ms=record.lost_at_ms, policy=engine.policy, now_ms=now_ms)
+    return moved(payment, unproven, What.TAIL_LOST, now_ms=now_ms)
 
 
 async def hand_back(held: Held, *, engine: Engine, due_at_ms: int | None, settled: bool = True) -> Held | None:
@@ -79,8 +99,14 @@ async def hand_back(held: Held, *, engine: Engine, due_at_ms: int | None, settle
             return None
         return _reopened(answer, held, engine)
     key, owner = held.record.key, engine.owner
-    await until_answered(lambda: engine.store.release(key, owner=owner, due_at_ms=due_at_ms), engine=engine)
+    due = _by_the_store(held, due_at_ms)
+    await until_answered(lambda: engine.store.release(key, owner=owner, due_at_ms=due), engine=engine)
     return None
+
+
+def _by_the_store(held: Held, due_at_ms: int | None) -> int | None:
+    """The due time on the store's clock: there it must not come before it has come on ours, or the payment spins."""
+    return due_at_ms + held.behind_ms if due_at_ms is not None else None
 
 
 async def write(
@@ -164,11 +190,12 @@ async def commit(
         body=encode(payment),
         event=event,
         event_sequence=sequence if changed else None,
-        due_at_ms=due_at_ms,
+        due_at_ms=_by_the_store(held, due_at_ms),
         keep_lease_ms=engine.policy.lease_ms if keep else None,
         own_move=own_move,
         forgives=forgives,
         rest_ms=rest_ms,
+        lost_at_ms=record.lost_at_ms,
     )
     answer = await until_answered(lambda: engine.store.commit(wanted), engine=engine)
     if answer.outcome in {CommitOutcome.FENCED, CommitOutcome.ABSENT}:
@@ -206,13 +233,13 @@ def _kept(held: Held, payment: Payment, answer: Committed, engine: Engine) -> He
         observations=answer.observations,
         claims=held.record.claims if _is_suspicious(held.record) else 0,
     )
-    return _held(record, payment, payment, engine)
+    return replace(_held(record, payment, payment, engine), behind_ms=held.behind_ms)
 
 
 def _reopened(answer: Committed, held: Held, engine: Engine) -> Held:
     if answer.record is None:
         raise FencedError(str(held.record.key))
-    return open_record(answer.record, engine=engine, owner_is_new=False)
+    return open_record(answer.record, engine=engine, owner_is_new=False, behind_ms=held.behind_ms)
 
 
 async def until_answered(ask: Callable[[], Awaitable[AnswerT]], *, engine: Engine) -> AnswerT:

@@ -32,6 +32,7 @@ class What(StrEnum):
     SCAN = "scan"
     CLOCK = "clock"  # a move of our own: a deadline, a review, another attempt
     LEFT = "left"  # calls whose worker is gone
+    TAIL_LOST = "tail_lost"  # confirmed writes are gone, the mark of a call perhaps among them
     PARKED = "parked"
     UNREADABLE = "unreadable"  # an observation that no version of ours wrote
     LEFT_OUT = "left_out"  # entries between the first and the last, which are not kept

@@ -317,6 +317,7 @@ def sending(payment: Payment, name: str, *, policy: Policy, now_ms: int) -> Paym
         deadline_ms=now_ms + policy.call_total_ms,
         reference=payment.reference,
         looks=0,
+        is_unproven=False,
     )
     return payment.with_operation(marked)
 

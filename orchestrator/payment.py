@@ -59,6 +59,8 @@ class Operation:
     looks: int = 0  # while in doubt: how often we looked
     absent_since_ms: int | None = None  # since when looks, made after the grace, show no trace of it
     is_proven: bool = False  # the provider spoke of it by itself: it was executed, whatever came of it
+    lost_at_ms: int = 0  # the loss of the store's tail that put it in doubt, or 0
+    is_unproven: bool = False  # in doubt for that loss alone: there may have been no call at all
     amount_minor: int | None = None  # of a refund: what is to be returned
     note: str | None = None  # of a refund: the reason that the provider is told
     command_id: str | None = None  # of a refund: who asked

@@ -105,14 +105,17 @@ def _is_sent(was: Operation, operation: Operation) -> bool:
 def _why_not_again(payment: Payment, was: Operation, operation: Operation, policy: Policy) -> str | None:
     flow = FLOWS[payment.flow]
     is_create = was.name == CREATE
+    # In doubt only because the store lost its tail, and looked up since.
+    is_first = was.is_unproven and flow.scan is not None
+    is_again = is_create and not is_first
     rows = (
         (was.state not in {SENDING, IN_DOUBT}, f"it was {was.state}"),
         (operation.attempt > was.attempt + 1, f"it was at attempt {was.attempt} and is at {operation.attempt}"),
         (operation.at_ms < grace_ends_ms(was, policy), "the lost call may still arrive"),
         (is_create and was.is_proven, "the provider had spoken of it"),
         (is_create and payment.reference is not None, "the provider had given it an id"),
-        (is_create and payment.flow not in policy.recreated_flows, f"a {payment.flow} payment is never made again"),
-        (is_create and not flow.recreates(payment, policy), f"this {payment.flow} payment is never made again"),
+        (is_again and payment.flow not in policy.recreated_flows, f"a {payment.flow} payment is never made again"),
+        (is_again and not flow.recreates(payment, policy), f"this {payment.flow} payment is never made again"),
         (is_create and flow.scan is not None and was.absent_since_ms is None, "no whole list was read without it"),
         (not is_create and was.absent_since_ms is None, "no read had shown that it was not executed"),
     )

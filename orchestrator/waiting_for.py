@@ -119,6 +119,8 @@ def _repeated_from_ms(operation: Operation, policy: Policy) -> int:
 
 def _may_repeat(payment: Payment, operation: Operation, policy: Policy) -> bool:
     if operation.name == CREATE:
+        if operation.is_unproven and FLOWS[payment.flow].scan:
+            return True
         return payment.flow in policy.recreated_flows and FLOWS[payment.flow].recreates(payment, policy)
     return operation.name == CAPTURE
 

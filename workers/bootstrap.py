@@ -16,7 +16,7 @@ from orchestrator.adapters.hello_clever import CallTimeouts, Credentials, HelloC
 from orchestrator.adapters.redis_audit import RedisAudit
 from orchestrator.adapters.redis_connection import connect
 from orchestrator.adapters.redis_limiter import RedisLimiter
-from orchestrator.adapters.redis_store import RedisStore
+from orchestrator.adapters.redis_store import RedisStore, tell_nobody
 from orchestrator.adapters.store_clock import StoreClock
 from orchestrator.dialect import Dialect
 from orchestrator.engine import Engine
@@ -29,6 +29,8 @@ from orchestrator.webhook_auth import WebhookAuth
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
+    from collections.abc import Callable
+
 
     from orchestrator.ports import Clock, Journal
 
@@ -63,7 +65,7 @@ def build_engine(settings: Settings, *, journal: Journal, owner: str) -> Engine:
     """Everything advance() and accept() work with; connects at the first call, on the loop that makes it."""
     clock = StoreClock()
     return Engine(
-        store=open_store(settings),
+        store=open_store(settings, tell=journal.warning),
         provider=open_provider(settings, clock=clock),
         limiter=open_limiter(settings),
         clock=clock,
@@ -76,9 +78,9 @@ def build_engine(settings: Settings, *, journal: Journal, owner: str) -> Engine:
     )
 
 
-def open_store(settings: Settings) -> RedisStore:
-    """The store at PAYORCH_REDIS_URL."""
-    return RedisStore(connect(settings.redis_url), namespace=settings.namespace, shards=settings.shards)
+def open_store(settings: Settings, *, tell: Callable[..., None] = tell_nobody) -> RedisStore:
+    """The store at PAYORCH_REDIS_URL; `tell` hears of what somebody on call must know."""
+    return RedisStore(connect(settings.redis_url), namespace=settings.namespace, shards=settings.shards, tell=tell)
 
 
 def open_audit(settings: Settings) -> RedisAudit:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from orchestrator.advance import advance
-from orchestrator.errors import StoreUnavailableError
+from orchestrator.errors import StoreCorruptError, StoreUnavailableError
 from orchestrator.parking import put_aside
 from orchestrator.unclaimed import refuse_unclaimed
 from workers.in_flight import InFlight
@@ -42,7 +42,7 @@ class Reconciler:
         self._concurrency = concurrency
         self._in_flight = InFlight(self._advance)
         self._suspects = Suspects(engine, self._in_flight, may_claim=self._may_claim)
-        self._counts: Counter[str] = Counter(advanced=0, failed=0, leases_gone=0, rounds=0)
+        self._counts: Counter[str] = Counter(advanced=0, failed=0, leases_gone=0, rounds=0, unreadable=0)
         self._rung: set[int] = set()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -208,6 +208,11 @@ class Reconciler:
         self._asked_for += limit
         try:
             records = await engine.store.claim(shard, owner=engine.owner, lease_ms=engine.policy.lease_ms, limit=limit)
+        except StoreCorruptError as error:
+            # What is of no payment alone, as its index: the other shards go on.
+            self._counts["unreadable"] += 1
+            log.error("store.shard_unreadable", shard=shard, error=str(error))  # noqa: TRY400 - there is no trace to show
+            return False
         finally:
             self._asked_for -= limit
         for record in records:

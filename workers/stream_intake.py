@@ -88,6 +88,10 @@ class StreamIntake:
                     await self._make_group()
                 await self._pause(pause_s)
                 pause_s = min(2 * pause_s, PAUSE_MAX_S)
+            except Exception:
+                # What could not be stored stays pending, is taken alone after a while and ends as a dead letter (I9).
+                log.exception("intake.step_failed")
+                await self._pause(PAUSE_MAX_S)
 
     async def _pause(self, seconds: float) -> None:
         """Wait so long, or until the stop."""

@@ -28,6 +28,8 @@ _COUNTED: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "payment.parked": ("payorch_payments_parked_total", "Payments put aside with a review.", ()),
     "payment.unreadable": ("payorch_payments_unreadable_total", "Claims of what this version cannot read.", ()),
     "provider.replied": ("payorch_provider_replies_total", "Calls to the provider.", ("operation", "verdict")),
+    "store.tail_lost": ("payorch_store_tails_lost_total", "Shards found to have lost confirmed writes.", ()),
+    "store.payment_unreadable": ("payorch_store_unreadable_total", "Claims of what holds no payment.", ()),
     "merchant.paused": ("payorch_merchant_pauses_total", "Pauses of merchants.", ("merchant", "reason")),
     "webhook.taken": ("payorch_webhooks_total", "Webhooks by what became of them.", ("outcome",)),
 }

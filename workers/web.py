@@ -14,7 +14,7 @@ from starlette.routing import Route
 from orchestrator.adapters.redis_connection import connect
 from orchestrator.advance import notify
 from orchestrator.codec import decode
-from orchestrator.errors import StoreUnavailableError
+from orchestrator.errors import StoreCorruptError, StoreUnavailableError
 from orchestrator.events import view_data
 from orchestrator.identity import PaymentKey
 from orchestrator.observation import WebhookSeen
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 WEBHOOK_MAX_BYTES = 64 * 1024
 ATTEMPT_DIGITS_MAX = 6
+_NOT_KEPT = {StoreUnavailableError: "store_away", StoreCorruptError: "unreadable"}
 
 
 def app() -> Starlette:
@@ -82,8 +83,8 @@ async def take_webhook(request: Request, *, engine: Engine) -> Response:
     seen = WebhookSeen(attempt=attempt, at_ms=engine.clock.now_ms(), body=text)
     try:
         outcome = await notify(key, seen, engine=engine)
-    except StoreUnavailableError:
-        return _webhook_answer(engine, 503, "store_away")
+    except (StoreUnavailableError, StoreCorruptError) as error:
+        return _webhook_answer(engine, 503, _NOT_KEPT[type(error)])
     if outcome is NotifyOutcome.ORPHANED:
         engine.journal.warning("webhook.orphaned", payment=str(key))
     if outcome is NotifyOutcome.FULL:

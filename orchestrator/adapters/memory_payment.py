@@ -32,7 +32,7 @@ class StoredPayment:
     alone: bool = False
     notify_op: str | None = None
 
-    def record(self) -> Record:
+    def record(self, *, lost_at_ms: int) -> Record:
         """As the caller gets it."""
         return Record(
             key=self.key,
@@ -46,6 +46,7 @@ class StoredPayment:
             owner=self.owner,
             owned_until_ms=self.owned_until_ms or None,
             rests=self.rests,
+            lost_at_ms=lost_at_ms,
         )
 
     def lives_with_an_owner(self, now_ms: int) -> bool:
@@ -58,9 +59,9 @@ class StoredPayment:
             return self.claims
         return self.claims + 1 if self.alone else max(self.claims, min(self.claims + 1, ALONE_AT_CLAIMS))
 
-    def why_not(self, commit: Commit) -> CommitOutcome | None:
+    def why_not(self, commit: Commit, *, lost_at_ms: int) -> CommitOutcome | None:
         """What refuses a commit of its owner's, if anything does."""
-        if self.version != commit.expected_version:
+        if self.version != commit.expected_version or (commit.own_move and lost_at_ms > commit.lost_at_ms):
             return CommitOutcome.CONFLICT
         if commit.own_move and self.observed > commit.observed_seen:
             return CommitOutcome.NEWS

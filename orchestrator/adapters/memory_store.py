@@ -46,6 +46,7 @@ class MemoryStore:
         self._orphans: defaultdict[PaymentKey, list[bytes]] = defaultdict(list)
         self._unclaimed: dict[PaymentKey, int] = {}
         self._tombstones: dict[PaymentKey, str] = {}
+        self._lost_at_ms: dict[int, int] = {}
         self._listeners: list[asyncio.Queue[int]] = []
 
     # Inspection
@@ -63,6 +64,10 @@ class MemoryStore:
         self._payments.pop(key, None)
         self._due.pop(key, None)
         self._tombstones[key] = fingerprint
+
+    def lose_tail(self, shard: int) -> None:
+        """Let it be found now that writes of a shard were lost; which, whoever calls this has seen to."""
+        self._lost_at_ms[shard] = self._clock.now_ms()
 
     # The protocol
 
@@ -93,7 +98,7 @@ class MemoryStore:
         stored = self._payments.get(key)
         if stored and stored.op == op:
             ours = owner is not None and stored.owner == owner
-            return Acceptance(outcome=AcceptOutcome.ACCEPTED, record=stored.record() if ours else None)
+            return Acceptance(outcome=AcceptOutcome.ACCEPTED, record=self._record(stored) if ours else None)
         remembered = await self.find_fingerprint(key)
         if remembered is not None:
             known = remembered == fingerprint
@@ -106,7 +111,7 @@ class MemoryStore:
         self._events[self._shard(key)].append(event)
         if owner is not None:
             self._lease(stored, owner, lease_ms)
-            return Acceptance(outcome=AcceptOutcome.ACCEPTED, record=stored.record())
+            return Acceptance(outcome=AcceptOutcome.ACCEPTED, record=self._record(stored))
         now = self._clock.now_ms()
         self._set_due(key, min(due_at_ms, now) if stored.observations else due_at_ms)
         return Acceptance(outcome=AcceptOutcome.ACCEPTED)
@@ -114,7 +119,7 @@ class MemoryStore:
     async def load(self, key: PaymentKey) -> Record | None:
         """The payment as stored now, or None."""
         stored = self._payments.get(key)
-        return stored.record() if stored else None
+        return self._record(stored) if stored else None
 
     async def due_at(self, key: PaymentKey) -> int | None:
         """When it wants attention next, in milliseconds; the end of the lease where it is claimed; None: never."""
@@ -134,7 +139,7 @@ class MemoryStore:
                 break
         for stored in batch:
             self._take(stored, owner, lease_ms)
-        return [stored.record() for stored in batch]
+        return [self._record(stored) for stored in batch]
 
     async def suspects(self) -> Sequence[int]:
         """The shards in which a claim met suspects that nobody has taken since."""
@@ -149,7 +154,7 @@ class MemoryStore:
             is_free = stored is not None and not stored.lives_with_an_owner(now) and stored.rest_until_ms <= now
             if stored is not None and is_free and stored.leases_lost(now) >= ALONE_AT_CLAIMS:
                 self._take(stored, owner, lease_ms, alone=True)
-                return stored.record()
+                return self._record(stored)
         return None
 
     async def claim_one(self, key: PaymentKey, *, owner: str, lease_ms: int) -> Record | None:
@@ -160,7 +165,7 @@ class MemoryStore:
         if stored.owner != owner and stored.lives_with_an_owner(self._clock.now_ms()):
             return None
         self._take(stored, owner, lease_ms)
-        return stored.record()
+        return self._record(stored)
 
     async def renew(
         self, keys: Sequence[PaymentKey], *, owner: str, lease_ms: int, alone: bool = False
@@ -201,9 +206,9 @@ class MemoryStore:
             return stored.committed()
         if stored.owner is None or stored.owner != commit.owner:
             return Committed(outcome=CommitOutcome.FENCED)
-        refused = stored.why_not(commit)
+        refused = stored.why_not(commit, lost_at_ms=self._lost_at_ms.get(self._shard(commit.key), 0))
         if refused is not None:
-            return Committed(outcome=refused, record=stored.record())
+            return Committed(outcome=refused, record=self._record(stored))
         self._write(stored, commit)
         return stored.committed()
 
@@ -264,9 +269,12 @@ class MemoryStore:
     async def scan(self) -> AsyncIterator[Record]:
         """Every stored payment once."""
         for stored in list(self._payments.values()):
-            yield stored.record()
+            yield self._record(stored)
 
     # Steps of the protocol
+
+    def _record(self, stored: StoredPayment) -> Record:
+        return stored.record(lost_at_ms=self._lost_at_ms.get(self._shard(stored.key), 0))
 
     async def _rung(self, queue: asyncio.Queue[int]) -> AsyncIterator[int]:
         try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import NoScriptError, RedisError
 
-from orchestrator.adapters.redis_connection import unavailable
+from orchestrator.adapters.redis_connection import store_error
 from orchestrator.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -121,6 +121,6 @@ def _settle(calls: Sequence[_Call], answers: Sequence[Any], *, last: bool = Fals
         if call.answer.done() or (isinstance(answer, NoScriptError) and call.by_source and not last):
             continue
         if isinstance(answer, Exception):
-            call.answer.set_exception(unavailable(answer))
+            call.answer.set_exception(store_error(answer))
         else:
             call.answer.set_result(answer)

@@ -9,9 +9,10 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from orchestrator.errors import PayorchError, StoreUnavailableError
+from orchestrator.errors import PayorchError, StoreCorruptError, StoreUnavailableError
 
 POOL_SIZE = 64
 SOCKET_TIMEOUT_S = 5
@@ -21,6 +22,7 @@ SCHEMES = ("redis", "rediss")
 
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _ERROR_TEXT_LIMIT = 120
+_IS_OF_WHAT_IS_STORED = re.compile(r"WRONGTYPE |user_script:\d+: ")
 
 
 class UnsupportedRedisUrlError(PayorchError):
@@ -59,5 +61,18 @@ def unavailable(error: Exception) -> StoreUnavailableError:
     kind = type(error).__name__
     if isinstance(error, RedisConnectionError | RedisTimeoutError | OSError):
         return StoreUnavailableError(f"Redis did not answer ({kind})")
-    words = _QUOTED.sub("'…'", str(error).partition("\n")[0])[:_ERROR_TEXT_LIMIT]
-    return StoreUnavailableError(f"Redis refused the call ({kind}): {words}")
+    return StoreUnavailableError(f"Redis refused the call ({kind}): {_shown(error)}")
+
+
+def store_error(error: Exception) -> StoreUnavailableError | StoreCorruptError:
+    """Which failure it is: of Redis, so that the call may be made again, or of what is stored, which stays as it is.
+
+    A script ends by itself only where a name holds something else than it should.
+    """
+    if isinstance(error, ResponseError) and _IS_OF_WHAT_IS_STORED.match(str(error)):
+        return StoreCorruptError(f"what is stored is not what it should be: {_shown(error)}")
+    return unavailable(error)
+
+
+def _shown(error: Exception) -> str:
+    return _QUOTED.sub("'…'", str(error).partition("\n")[0])[:_ERROR_TEXT_LIMIT]

@@ -10,8 +10,9 @@ from orchestrator.adapters import redis_scripts as scripts
 from orchestrator.adapters.redis_bells import listen
 from orchestrator.adapters.redis_calls import RedisCalls
 from orchestrator.adapters.redis_keys import RedisKeys
+from orchestrator.adapters.redis_tail import RedisTail
 from orchestrator.adapters.redis_time import RedisTime
-from orchestrator.errors import PayorchError
+from orchestrator.errors import PayorchError, StoreCorruptError
 from orchestrator.identity import PaymentKey
 from orchestrator.ports import (
     ALONE_AT_CLAIMS,
@@ -25,7 +26,7 @@ from orchestrator.ports import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from redis.asyncio import Redis
 
@@ -43,19 +44,33 @@ class ShardCountError(PayorchError):
     """The stored payments were spread over another number of shards; they would not be found."""
 
 
+def tell_nobody(_: str, /, **__: object) -> None:
+    """For whoever has nobody to tell."""
+
+
 class RedisStore:
     """PaymentStore on one Redis (architecture, *The store's protocol*); belongs to one event loop.
 
     Every call raises StoreUnavailableError where Redis does not answer or cannot write; it may then be made
-    again with the same `op`.
+    again with the same `op`. It raises StoreCorruptError where a name holds what none of ours put there. `tell`
+    hears of what somebody on call must know.
     """
 
-    def __init__(self, client: Redis, *, namespace: str = "", shards: int = 64) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        *,
+        namespace: str = "",
+        shards: int = 64,
+        tell: Callable[..., None] = tell_nobody,
+    ) -> None:
         self.shards = shards
         self._client = client
         self._calls = RedisCalls(client)
         self._keys = RedisKeys(namespace=namespace, shards=shards)
         self._time = RedisTime()
+        self._tail = RedisTail(shards)
+        self._tell = tell
 
     async def close(self) -> None:
         """Let the calls under way end, then close the connections."""
@@ -96,9 +111,11 @@ class RedisStore:
 
         Observations that came before it are kept for it, and it is then due now.
         """
-        answer = await self._run(scripts.ACCEPT, key, op, fingerprint, body, event, due_at_ms, owner or "", lease_ms)
-        record = _record(key, answer[1]) if len(answer) > 1 else None
-        return Acceptance(outcome=AcceptOutcome(answer[0].decode()), record=record)
+        shard = self._keys.shard(key)
+        arguments = (op, fingerprint, body, event, due_at_ms, owner or "", lease_ms, self._tail.seen(shard))
+        outcome, commits, lost_at_ms, *rest = await self._run(scripts.ACCEPT, key, *arguments)
+        self._learn(shard, commits, lost_at_ms)
+        return Acceptance(outcome=AcceptOutcome(outcome.decode()), record=_record(key, rest[0]) if rest else None)
 
     async def load(self, key: PaymentKey) -> Record | None:
         """The payment as stored now, or None."""
@@ -115,8 +132,12 @@ class RedisStore:
         A suspect is passed over and remembered for `claim_alone`. A claim that reaches Redis, or is executed by
         it, later than two seconds after this call began takes nothing: its caller may be gone.
         """
-        names = (self._keys.merchants(shard), self._keys.suspects(shard))
-        claimed = await self._claimed(scripts.CLAIM, names, shard, owner, lease_ms, limit)
+        names = (self._keys.merchants(shard), self._keys.suspects(shard), *self._keys.tail(shard))
+        arguments = (owner, lease_ms, ALONE_AT_CLAIMS, limit, self._tail.seen(shard))
+        claimed, commits, lost_at_ms, unreadable = await self._claimed(scripts.CLAIM, names, shard, *arguments)
+        self._learn(shard, commits, lost_at_ms)
+        for name in unreadable:
+            self._tell("store.payment_unreadable", payment=name.decode())
         return [_claimed_record(fields) for fields in claimed]
 
     async def suspects(self) -> Sequence[int]:
@@ -127,8 +148,9 @@ class RedisStore:
 
     async def claim_alone(self, shard: int, *, owner: str, lease_ms: int) -> Record | None:
         """Claim one suspect of a shard, the longest known first, for an owner that has nothing else in hand."""
-        claimed = await self._claimed(scripts.CLAIM_ALONE, (self._keys.suspects(shard),), shard, owner, lease_ms)
-        return _claimed_record(claimed) if claimed else None
+        names = (self._keys.suspects(shard),)
+        claimed = await self._claimed(scripts.CLAIM_ALONE, names, shard, owner, lease_ms, ALONE_AT_CLAIMS)
+        return _claimed_record(claimed[0]) if claimed else None
 
     async def claim_one(self, key: PaymentKey, *, owner: str, lease_ms: int) -> Record | None:
         """Claim this payment, due or not; None where it is absent or somebody else holds a live claim.
@@ -142,7 +164,13 @@ class RedisStore:
         self, keys: Sequence[PaymentKey], *, owner: str, lease_ms: int, alone: bool = False
     ) -> frozenset[PaymentKey]:
         """Extend these claims in one pipeline; returns those that were lost."""
-        held = await asyncio.gather(*(self._run(scripts.RENEW, key, owner, lease_ms, int(alone)) for key in keys))
+        calls = (self._run(scripts.RENEW, key, owner, lease_ms, int(alone)) for key in keys)
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        # One that cannot be read any more is lost, and costs no other its claim.
+        held = [0 if isinstance(answer, StoreCorruptError) else answer for answer in answers]
+        for answer in held:
+            if isinstance(answer, BaseException):
+                raise answer
         return frozenset(key for key, is_held in zip(keys, held, strict=True) if not is_held)
 
     async def release(self, key: PaymentKey, *, owner: str, due_at_ms: int | None) -> bool:
@@ -155,7 +183,8 @@ class RedisStore:
 
     async def commit(self, commit: Commit) -> Committed:
         """Write state, event and due time atomically, or say why not."""
-        answer = await self._run(
+        shard = self._keys.shard(commit.key)
+        outcome, commits, lost_at_ms, *rest = await self._run(
             scripts.COMMIT,
             commit.key,
             commit.op,
@@ -171,8 +200,11 @@ class RedisStore:
             _optional(commit.rest_ms),
             int(commit.forgives),
             ALONE_AT_CLAIMS,
+            commit.lost_at_ms,
+            self._tail.seen(shard),
         )
-        return _committed(commit.key, answer)
+        self._learn(shard, commits, lost_at_ms)
+        return _committed(commit.key, CommitOutcome(outcome.decode()), rest)
 
     async def notify(self, key: PaymentKey, observation: bytes, *, op: str, is_command: bool = False) -> NotifyOutcome:
         """Append an observation; due now, and the bell rung, if nobody owns the payment."""
@@ -216,15 +248,20 @@ class RedisStore:
                 return
 
     async def _claimed(
-        self, script: Script, names: Sequence[str], shard: int, owner: str, lease_ms: int, limit: int = 1
-    ) -> Any:
-        """What a claim took, unless Redis executes it so late that nobody waits for the answer any more."""
+        self, script: Script, names: Sequence[str], shard: int, owner: str, *arguments: str | int
+    ) -> Sequence[Any]:
+        """What a claim told, unless Redis executes it so late that nobody waits for the answer any more."""
         asked_ms = self._time.now_ms()
         valid_until_ms = None if asked_ms is None else asked_ms + CLAIM_VALID_MS
-        arguments = (self._keys.prefix(shard), _optional(valid_until_ms), owner, lease_ms, ALONE_AT_CLAIMS, limit)
-        now_ms, *claimed = await self._calls.script(script, names, arguments)
-        self._time.learn(now_ms)
-        return claimed[0] if claimed else None
+        words = (self._keys.prefix(shard), _optional(valid_until_ms), owner, *arguments)
+        told: list[Any] = await self._calls.script(script, names, words)
+        self._time.learn(told[0])
+        return told[1:]
+
+    def _learn(self, shard: int, commits: int, lost_at_ms: int) -> None:
+        lost = self._tail.learn(shard, commits, lost_at_ms)
+        if lost is not None:
+            self._tell("store.tail_lost", shard=lost.shard, known_since_ms=lost.at_ms)
 
     async def _run(self, script: Script, key: PaymentKey, *arguments: str | bytes | int) -> Any:
         common = (key.merchant, key.intent_id, self._keys.bell, self._keys.shard(key))
@@ -237,7 +274,7 @@ def _optional(value: int | None) -> str | int:
 
 def _record(key: PaymentKey, fields: Any) -> Record:
     """Read what `answer` in shared.lua wrote."""
-    version, sequence, observed, claims, fingerprint, owner, owned_until_ms, body, observations, rests = fields
+    version, sequence, observed, claims, fingerprint, owner, owned_until_ms, body, observations, rests, lost_at = fields
     return Record(
         key=key,
         version=version,
@@ -250,6 +287,7 @@ def _record(key: PaymentKey, fields: Any) -> Record:
         owner=owner.decode() or None,
         owned_until_ms=owned_until_ms or None,
         rests=rests,
+        lost_at_ms=lost_at,
     )
 
 
@@ -262,18 +300,17 @@ def _record_or_none(key: PaymentKey, fields: Any) -> Record | None:
     return None if fields is None else _record(key, fields)
 
 
-def _committed(key: PaymentKey, answer: Any) -> Committed:
-    outcome = CommitOutcome(answer[0].decode())
-    if outcome is CommitOutcome.COMMITTED:
-        _, version, sequence, observed, observations = answer
-        return Committed(
-            outcome=outcome,
-            version=version,
-            sequence=sequence,
-            observed=observed,
-            observations=tuple(observations),
-        )
-    return Committed(outcome=outcome, record=_record(key, answer[1]) if len(answer) > 1 else None)
+def _committed(key: PaymentKey, outcome: CommitOutcome, rest: Sequence[Any]) -> Committed:
+    if outcome is not CommitOutcome.COMMITTED:
+        return Committed(outcome=outcome, record=_record(key, rest[0]) if rest else None)
+    version, sequence, observed, observations = rest
+    return Committed(
+        outcome=outcome,
+        version=version,
+        sequence=sequence,
+        observed=observed,
+        observations=tuple(observations),
+    )
 
 
 def _dead_letter(refusal: Refusal) -> list[str | bytes]:

@@ -25,6 +25,7 @@ _WHATS: dict[str, tuple[str, str]] = {
     What.SCAN: ("list", "{}"),
     What.CLOCK: ("clock", "by our own clock{}"),
     What.LEFT: ("worker", "the worker that held it is gone, with a call under way{}"),
+    What.TAIL_LOST: ("store", "Redis lost writes that it had confirmed: this may have been sent before{}"),
     What.PARKED: ("parked", "{}: put aside for a while"),
     What.UNREADABLE: ("unread", "something was kept for it that this version cannot read{}"),
     What.LEFT_OUT: ("…", "entries that are not kept{}"),

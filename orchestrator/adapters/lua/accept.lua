@@ -1,22 +1,23 @@
 -- Stores a new payment with its first event. A repeat with the same op gets the first answer.
-local payment, observations, due, merchants, events, commits, tombstone, orphans, unclaimed = unpack(KEYS)
+local payment, observations, due, merchants, events, commits, tombstone, orphans, unclaimed, lost = unpack(KEYS)
 local merchant, intent_id, bell, shard = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local op, fingerprint, body, event = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local due_at, owner, lease_ms = tonumber(ARGV[9]), ARGV[10], tonumber(ARGV[11])
+local due_at, owner, lease_ms, commits_seen = tonumber(ARGV[9]), ARGV[10], tonumber(ARGV[11]), tonumber(ARGV[12])
 
+local now = now_ms()
 local known = stored(payment)
+local lost_at = tail_lost_at(commits, lost, commits_seen, now)
+local function told(outcome, record)
+  return {outcome, tonumber(redis.call('GET', commits) or 0), lost_at, record}
+end
 if known and known.op == op then
-  if owner ~= '' and known.owner == owner then
-    return {'accepted', answer(known, observations)}
-  end
-  return {'accepted'}
+  return told('accepted', owner ~= '' and known.owner == owner and answer(known, observations, lost_at) or nil)
 end
 local remembered = known and known.fingerprint or redis.call('GET', tombstone)
 if remembered then
-  return {remembered == fingerprint and 'known' or 'conflict'}
+  return told(remembered == fingerprint and 'known' or 'conflict')
 end
 
-local now = now_ms()
 local waiting = redis.call('LLEN', observations)
 local owned_until = 0
 if owner ~= '' then
@@ -34,9 +35,9 @@ redis.call('ZADD', due, due_at, intent_id)
 redis.call('ZREM', orphans, merchant .. '/' .. intent_id)
 redis.call('ZREM', unclaimed, merchant .. '/' .. intent_id)
 if owner ~= '' then
-  return {'accepted', answer(stored(payment), observations)}
+  return told('accepted', answer(stored(payment), observations, lost_at))
 end
 if due_at <= now then
   redis.call('PUBLISH', bell, shard)
 end
-return {'accepted'}
+return told('accepted')

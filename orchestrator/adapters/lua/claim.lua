@@ -1,14 +1,22 @@
 -- Claims due payments of one shard: merchants take turns, each gives its longest due first. Suspects are set aside.
 -- The names of the due indexes and payments follow from the shard's merchants, so they cannot be declared;
 -- all of them carry the hash tag of KEYS[1].
-local merchants, suspects = KEYS[1], KEYS[2]
+local merchants, suspects, commits, lost = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local prefix, valid_until, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[6])
 local claim = {owner = ARGV[3], lease_ms = tonumber(ARGV[4]), alone_at = tonumber(ARGV[5])}
+local commits_seen = tonumber(ARGV[7])
+local UNREADABLE_MS = 60000
 local now = now_ms()
+local lost_at = tail_lost_at(commits, lost, commits_seen, now)
+local unreadable = {}
+
+local function told(claimed)
+  return {now, claimed, tonumber(redis.call('GET', commits) or 0), lost_at, unreadable}
+end
 
 -- Redis stood still and whoever asked has given up: what would be claimed now, nobody would know of.
 if valid_until and now > valid_until then
-  return {now, {}}
+  return told({})
 end
 
 local function key(kind, merchant, intent_id)
@@ -29,12 +37,22 @@ table.sort(queues, function(one, other)
   return one.merchant < other.merchant
 end)
 
+-- Raises where a name holds something else than it should.
+local function read(payment, observations)
+  redis.call('LLEN', observations)
+  return stored(payment)
+end
+
+-- What cannot be read stops only itself: it stays as it is, and is met again in a while.
 -- An entry without a payment, or of a live owner, is not due: the index is put right and the entry passed over.
 -- So is a suspect, which may be what kills its workers: claim_alone finds it, and here it is met again in a while.
 local function candidate(merchant, intent_id)
   local payment, due = key('payment', merchant, intent_id), key('due', merchant)
-  local record = stored(payment)
-  if not record then
+  local is_readable, record = pcall(read, payment, key('observations', merchant, intent_id))
+  if not is_readable then
+    unreadable[#unreadable + 1] = merchant .. '/' .. intent_id
+    redis.call('ZADD', due, now + UNREADABLE_MS, intent_id)
+  elseif not record then
     redis.call('ZREM', due, intent_id)
   elseif owned_by_somebody(record, now) then
     redis.call('ZADD', due, record.owned_until, intent_id)
@@ -72,6 +90,6 @@ local claimed = {}
 for position, found in ipairs(batch) do
   local record = take(found.record, found.payment, found.due, found.intent_id, claim, now)
   claimed[position] = {found.merchant, found.intent_id,
-    answer(record, key('observations', found.merchant, found.intent_id))}
+    answer(record, key('observations', found.merchant, found.intent_id), lost_at)}
 end
-return {now, claimed}
+return told(claimed)

@@ -21,6 +21,6 @@ while true do
   if record and not owned_by_somebody(record, now) and record.rest_until <= now
     and leases_lost(record, now, claim.alone_at) >= claim.alone_at then
     take(record, payment, due, intent_id, claim, now)
-    return {now, {merchant, intent_id, answer(record, prefix .. 'observations:' .. name)}}
+    return {now, {merchant, intent_id, answer(record, prefix .. 'observations:' .. name, known_lost_at(prefix .. 'lost'))}}
   end
 end

@@ -1,33 +1,40 @@
--- The one write of a payment's state. All checks come before the first write, and the first write is one that
+-- The one write of a payment's state. All checks come before its first write, and the first write is one that
 -- a full Redis refuses: a script is done wholly or not at all.
-local payment, observations, due, events, commits = KEYS[1], KEYS[2], KEYS[3], KEYS[5], KEYS[6]
+local payment, observations, due, events, commits, lost = KEYS[1], KEYS[2], KEYS[3], KEYS[5], KEYS[6], KEYS[10]
 local intent_id, bell, shard = ARGV[2], ARGV[3], ARGV[4]
 local op, owner, expected_version, observed_seen = ARGV[5], ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
 local body, event, event_sequence = ARGV[9], ARGV[10], tonumber(ARGV[11])
 local due_at, keep_lease_ms, own_move = tonumber(ARGV[12]), tonumber(ARGV[13]), ARGV[14] == '1'
 local rest_ms, forgives, alone_at = tonumber(ARGV[15]), ARGV[16] == '1', tonumber(ARGV[17])
-
-local record = stored(payment)
-if not record then
-  return {'absent'}
-end
-if record.op == op then
-  return {'committed', record.version, record.sequence, record.observed, redis.call('LRANGE', observations, 0, -1)}
-end
-if owner == '' or record.owner ~= owner then
-  return {'fenced'}
-end
-if record.version ~= expected_version then
-  return {'conflict', answer(record, observations)}
-end
-if own_move and record.observed > observed_seen then
-  return {'news', answer(record, observations)}
-end
-if event ~= '' and event_sequence ~= record.sequence + 1 then
-  return {'conflict', answer(record, observations)}
-end
+local known_lost, commits_seen = tonumber(ARGV[18]), tonumber(ARGV[19])
 
 local now = now_ms()
+local record = stored(payment)
+local lost_at = tail_lost_at(commits, lost, commits_seen, now)
+local function told(outcome, ...)
+  return {outcome, tonumber(redis.call('GET', commits) or 0), lost_at, ...}
+end
+if not record then
+  return told('absent')
+end
+if record.op == op then
+  local waiting = redis.call('LRANGE', observations, 0, -1)
+  return told('committed', record.version, record.sequence, record.observed, waiting)
+end
+if owner == '' or record.owner ~= owner then
+  return told('fenced')
+end
+-- Who makes a move of its own must know of a loss: what it takes for unsent may have been sent.
+if record.version ~= expected_version or (own_move and lost_at > known_lost) then
+  return told('conflict', answer(record, observations, lost_at))
+end
+if own_move and record.observed > observed_seen then
+  return told('news', answer(record, observations, lost_at))
+end
+if event ~= '' and event_sequence ~= record.sequence + 1 then
+  return told('conflict', answer(record, observations, lost_at))
+end
+
 local waiting = redis.call('LLEN', observations)
 local seen = math.min(waiting, math.max(0, observed_seen - (record.observed - waiting)))
 local version = record.version + 1
@@ -62,4 +69,4 @@ end
 if due_at and due_at <= now then
   redis.call('PUBLISH', bell, shard)
 end
-return {'committed', version, sequence, record.observed, redis.call('LRANGE', observations, 0, -1)}
+return told('committed', version, sequence, record.observed, redis.call('LRANGE', observations, 0, -1))

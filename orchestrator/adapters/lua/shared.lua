@@ -29,9 +29,24 @@ local function stored(payment)
 end
 
 -- The payment as it goes to the caller; redis_store._record reads this order.
-local function answer(record, observations)
+local function answer(record, observations, lost_at)
   return {record.version, record.sequence, record.observed, record.claims, record.fingerprint,
-    record.owner, record.owned_until, record.body, redis.call('LRANGE', observations, 0, -1), record.rests}
+    record.owner, record.owned_until, record.body, redis.call('LRANGE', observations, 0, -1), record.rests, lost_at}
+end
+
+-- When this shard last lost writes that somebody had been told of, or 0. A counter of commits that is lower than a
+-- caller saw it tells that it happened: that is kept for everybody, and the counter goes on from what was seen.
+local function tail_lost_at(commits, lost, seen, now)
+  local fields = redis.call('MGET', commits, lost)
+  if tonumber(fields[1] or 0) >= seen then
+    return tonumber(fields[2] or 0)
+  end
+  redis.call('MSET', commits, seen, lost, now)
+  return now
+end
+
+local function known_lost_at(lost)
+  return tonumber(redis.call('GET', lost) or 0)
 end
 
 local function owned_by_somebody(record, now)

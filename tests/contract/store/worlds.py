@@ -28,6 +28,7 @@ class World(Protocol):
     async def events(self, shard: int = 0) -> list[bytes]: ...
     async def bury(self, key: PaymentKey, fingerprint: str) -> None: ...
     async def dead_letters(self) -> list[str]: ...
+    async def lose_tail(self, shard: int = 0) -> None: ...
     async def close(self) -> None: ...
 
 
@@ -73,6 +74,9 @@ class MemoryWorld:
     async def dead_letters(self) -> list[str]:
         return [refusal.refusal_id for refusal in self.store.dead_letters]
 
+    async def lose_tail(self, shard: int = 0) -> None:
+        self.store.lose_tail(shard)
+
     async def close(self) -> None:
         await self.store.close()
 
@@ -115,6 +119,9 @@ class RedisWorld:
     async def dead_letters(self) -> list[str]:
         letters = await self._inspector.xrange(self.keys.dead_letters)
         return [fields[b"refusal_id"].decode() for _, fields in letters]
+
+    async def lose_tail(self, shard: int = 0) -> None:
+        await self._inspector.decr(self.keys.tail(shard)[0])
 
     async def close(self) -> None:
         await self.store.close()
