@@ -61,8 +61,8 @@ class Record:
     owner: str | None = None
     owned_until_ms: int | None = None
     rests: int = 0  # how often it was put aside since it was last advanced
-
     lost_at_ms: int = 0  # when the store was last found to have lost writes of this payment's shard; 0: never
+
 
 class AcceptOutcome(StrEnum):
     """What became of an accept."""
@@ -107,8 +107,8 @@ class Commit:
     own_move: bool = False  # sending, cancel, local expiry: refused while unseen observations wait
     forgives: bool = True  # `claims` and `rests` begin anew
     rest_ms: int | None = None  # put aside for so long, whatever waits: neither kept nor forgiven
-
     lost_at_ms: int = 0  # Record.lost_at_ms of what this was decided on; a move of our own on older news is a CONFLICT
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Committed:

@@ -28,9 +28,9 @@ from orchestrator.rules import CREDENTIALS_SEPARATOR, IntakeRules, credentials_n
 from orchestrator.webhook_auth import WebhookAuth
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
     from collections.abc import Callable
 
+    from pydantic import SecretStr
 
     from orchestrator.ports import Clock, Journal
 

@@ -49,11 +49,11 @@ class RedisKeys:
         """The ids of a shard that commands came for and no payment yet, by the time of the first one."""
         return f"{self.prefix(shard)}unclaimed"
 
-    def suspects(self, shard: int) -> str:
     def tail(self, shard: int) -> tuple[str, str]:
         """The counter of a shard's commits, and when it was last found to have gone back."""
         return f"{self.prefix(shard)}commits", f"{self.prefix(shard)}lost"
 
+    def suspects(self, shard: int) -> str:
         """The payments of a shard that a claim passed over because they must be taken alone."""
         return f"{self.prefix(shard)}suspects"
 
@@ -70,8 +70,8 @@ class RedisKeys:
             f"{prefix}tombstone:{key}",
             f"{prefix}orphans",
             f"{prefix}unclaimed",
-        )
             f"{prefix}lost",
+        )
 
     def limit(self, merchant: str) -> Sequence[str]:
         """The names of a merchant's limit: its arrival time, the one of its looks, its pause."""
