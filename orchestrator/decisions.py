@@ -76,10 +76,9 @@ def check_words(decision: DecisionSeen) -> None:
     """
     if not _ACTOR.fullmatch(decision.actor):
         raise RefusedError("invalid_words", "The actor is a name without spaces, at most 64 characters.", field="actor")
-    is_operational = decision.outcome in _OPERATIONAL
     for field, words, shortest in (
         ("reason", decision.reason, REASON_LENGTH_MIN),
-        ("evidence", decision.evidence, 1 if is_operational else 0),
+        ("evidence", decision.evidence, 1),
     ):
         if not shortest <= len(words.strip()) <= WORDS_LENGTH_MAX:
             text = f"The {field} is a text of {shortest} to {WORDS_LENGTH_MAX} characters."
@@ -183,4 +182,3 @@ _RULINGS: dict[tuple[str, str | None], Callable[[Payment, DecisionSeen, Policy, 
     (Outcome.ACCEPT_AMOUNT, None): _accept_amount,
     (Outcome.CLEAR, None): _clear,
 }
-_OPERATIONAL = frozenset(outcome for outcome, kind in _RULINGS if kind is not None)

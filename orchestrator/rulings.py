@@ -10,7 +10,7 @@ from orchestrator.doubt import grace_ends_ms, once_more
 from orchestrator.errors import RefusedError
 from orchestrator.events import rfc3339
 from orchestrator.flows import reads_of
-from orchestrator.next_step import Become, next_step
+from orchestrator.next_step import Become, next_step, starts_from
 from orchestrator.payment import CAPTURE, CREATE, REFUNDABLE, Operation, OperationState, Payment, is_doubted
 from orchestrator.refund_course import refund_refused, refund_taken
 from orchestrator.statuses import Reason, Review, Status
@@ -84,12 +84,12 @@ def create_sent_again(payment: Payment, decision: DecisionSeen, policy: Policy, 
 
 
 def capture_executed(payment: Payment, _: DecisionSeen, policy: Policy, now_ms: int) -> Payment:
-    """The capture went through; the status follows when a read shows it."""
+    """The capture went through; the status follows when a read shows it, and at once where it was authorised."""
     capture = _operation(payment, CAPTURE)
     _check_doubted(payment, capture)
     payment = payment.with_operation(replace(_done(capture, now_ms), is_proven=True))
     payment = replace(payment, look_wanted=_look(payment, policy)).without_review(Review.IN_DOUBT_AGED)
-    return payment.moved(Status.PROCESSING, Reason.CAPTURING, now_ms=now_ms)
+    return payment.moved(Status.PROCESSING, Reason.CAPTURING, now_ms=now_ms) if _is_authorised(payment) else payment
 
 
 def capture_not_executed(payment: Payment, decision: DecisionSeen, policy: Policy, now_ms: int) -> Payment:
@@ -98,10 +98,12 @@ def capture_not_executed(payment: Payment, decision: DecisionSeen, policy: Polic
     if not _is_capture_told_only(payment, capture):
         _check_known_lost(payment, capture, decision, policy, now_ms)
     payment = payment.without_review(Review.IN_DOUBT_AGED)
+    refused = replace(capture, state=OperationState.REFUSED, at_ms=now_ms, deadline_ms=None, is_proven=False)
+    if not _is_authorised(payment):
+        return payment.with_operation(refused)
     if payment.terms["method"]["capture"] == "manual":
         others = {name: operation for name, operation in payment.operations.items() if name != CAPTURE}
         return replace(payment, operations=others).moved(Status.REQUIRES_CAPTURE, None, now_ms=now_ms)
-    refused = replace(capture, state=OperationState.REFUSED, at_ms=now_ms, deadline_ms=None, is_proven=False)
     return payment.with_operation(refused).with_review(Review.NOT_CAPTURED)
 
 
@@ -112,6 +114,9 @@ def capture_sent_again(payment: Payment, decision: DecisionSeen, policy: Policy,
         if capture.state is not OperationState.IN_DOUBT:
             raise _not_in_doubt(payment, capture)
         _check_known_lost(payment, capture, decision, policy, now_ms)
+    if not _is_authorised(payment):
+        words = f"{payment.key} is {payment.status}: its authorisation has ended, nothing can be captured."
+        raise RefusedError("payment_moved", words, field="operation")
     return once_more(payment, capture, now_ms=now_ms).without_review(Review.IN_DOUBT_AGED, Review.NOT_CAPTURED)
 
 
@@ -179,6 +184,11 @@ def _is_told_only(payment: Payment) -> bool:
 def _is_failed_by_word(payment: Payment) -> bool:
     """Called never made by a person alone: found after all, a read brings the late truth."""
     return payment.status is Status.FAILED and (payment.failure or {}).get("code") == NOT_EXECUTED
+
+
+def _is_authorised(payment: Payment) -> bool:
+    """Whether nothing was heard of it since it was authorised: only then a word on its capture moves it."""
+    return (payment.status, payment.reason) in starts_from(CAPTURE)
 
 
 def _is_capture_told_only(payment: Payment, capture: Operation) -> bool:

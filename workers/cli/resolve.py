@@ -45,7 +45,7 @@ EXAMPLES = examples(
     "payorch resolve ord-1001 --as send_again --reason 'dashboard shows nothing' --evidence OPS-7",
     "payorch resolve --filter status=in_doubt --filter older-than=1h --as not_executed --dry-run \\",
     "    --reason 'provider lost the minute' --evidence 'mail of 14:02'",
-    "payorch resolve ord-1001 --clear overpaid --reason 'settled with the customer'",
+    "payorch resolve ord-1001 --clear overpaid --reason 'settled with the customer' --evidence OPS-8",
 )
 _OPERATION = re.compile(r"create|capture|confirm_otp|refund:[A-Za-z0-9_-]{1,64}")
 app = typer.Typer(rich_markup_mode=None, add_completion=False)

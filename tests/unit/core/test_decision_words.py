@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.decisions import REMEMBERED_MAX, decide, remember_refusal
+from orchestrator.decisions import REMEMBERED_MAX, Outcome, decide, remember_refusal
 from orchestrator.errors import RefusedError
 from orchestrator.observation import decode_observation, encode_observation
 from orchestrator.payment import CREATE, Claimed, OperationState
@@ -118,8 +118,10 @@ def test_a_decision_names_who_and_why_and_nothing_secret(changes, code):
     assert refused(lost(), "not_executed", CREATE, **changes) == code
 
 
-def test_a_review_is_cleared_without_evidence():
-    assert decided(under_review(), "clear", reviews=("underpaid",), evidence="").review == ()
+@pytest.mark.parametrize("outcome", Outcome)
+@pytest.mark.parametrize("words", [{"actor": ""}, {"reason": "    "}, {"evidence": " "}], ids=str)
+def test_whatever_is_decided_somebody_answers_for_it_and_says_why_and_what_shows_it(outcome, words):
+    assert refused(under_review(), outcome, **words) == "invalid_words"
 
 
 def test_the_same_decision_is_carried_out_once():

@@ -165,6 +165,21 @@ def test_a_capture_called_executed_may_be_taken_back_until_money_moves(manual):
     assert refused(captured, "not_executed", CAPTURE, decision_id="d-3") == "not_in_doubt"
 
 
+@pytest.mark.parametrize("manual", [False, True])
+@pytest.mark.parametrize("word", ["expired", "failed", "canceled"])
+def test_i4_a_word_on_a_capture_leads_nowhere_back_where_the_authorisation_ended(manual, word):
+    ended = seen(lost_capture(manual=manual), card_body(word), Source.READ)
+    assert ended.operations[CAPTURE].state is OperationState.IN_DOUBT
+    executed = decided(ended, "executed", CAPTURE)
+    assert view(executed) == view(ended)
+    assert isinstance(step(executed), Read)
+    undone = decided(ended, "not_executed", CAPTURE)
+    assert (view(undone), undone.review) == (view(ended), ())
+    assert undone.operations[CAPTURE].state is OperationState.REFUSED
+    assert not isinstance(step(undone), Send | Read)
+    assert refused(ended, "send_again", CAPTURE) == "payment_moved"
+
+
 def test_who_asked_for_a_refund_that_was_not_executed_is_told():
     payment = decided(lost_refund(), "not_executed", REFUND)
     assert payment.operations[REFUND].state is OperationState.REFUSED
