@@ -131,11 +131,11 @@ def test_a_call_whose_worker_is_gone_counts_as_in_doubt(payorch, shelf):
 def test_amounts_and_reviews_are_decided_too(payorch, shelf):
     shelf.put(intent(), **waiting_for_money(paid_minor=12000, review=("underpaid", "overpaid")))
     shelf.put(intent("ord-2"), **waiting_for_money(review=("amount_mismatch",)))
-    accept = ("--as", "accept_amount", "--reason", "the customer agreed", "--dry-run", "--json")
+    accept = ("--as", "accept_amount", "--reason", "the customer agreed", "--evidence", "OPS-8", "--dry-run", "--json")
     assert payorch("resolve", "ord-1", *accept).json["status"] == "succeeded"
     assert payorch("resolve", "ord-2", *accept).json["code"] == "nothing_paid"
     assert payorch("resolve", "ord-2", *accept, "--paid-minor", "9000").json["status"] == "succeeded"
-    clear = ("--clear", "overpaid", "--reason", "paid back in cash", "--dry-run", "--json")
+    clear = ("--clear", "overpaid", "--reason", "paid back in cash", "--evidence", "OPS-9", "--dry-run", "--json")
     assert payorch("resolve", "ord-1", *clear).json["result"] == "ready"
     assert payorch("resolve", "ord-1", *clear, "--clear", "stale").json["code"] == "unknown_review"
 
@@ -164,6 +164,8 @@ def test_amounts_and_reviews_are_decided_too(payorch, shelf):
         (("ord-1", "--as", "accept_amount", "--operation", "create", *WHY), "--operation"),
         (("ord-1", "--as", "executed", "--reason", "no", "--evidence", "OPS-7"), "--reason"),
         (("ord-1", "--as", "executed", "--reason", "found it"), "--evidence"),
+        (("ord-1", "--as", "accept_amount", "--reason", "the customer agreed"), "--evidence"),
+        (("ord-1", "--clear", "overpaid", "--reason", "paid back in cash"), "--evidence"),
         (("ord-1", "--as", "executed", "--reason", "card 4111111111111111", "--evidence", "x"), "card number"),
         (("ord-1", "--as", "executed", *WHY, "--actor", "ada lovelace"), "--actor"),
         (("ord-1", "--as", "executed", *WHY, "--timeout", "soon"), "90s"),
