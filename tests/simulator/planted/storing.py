@@ -172,8 +172,8 @@ def _never_removed() -> Iterator[None]:
 def _news_ignored() -> Iterator[None]:
     real = StoredPayment.why_not
 
-    def why_not(stored: StoredPayment, commit: Commit) -> CommitOutcome | None:
-        return real(stored, replace(commit, own_move=False))
+    def why_not(stored: StoredPayment, commit: Commit, *, lost_at_ms: int) -> CommitOutcome | None:
+        return real(stored, replace(commit, own_move=False), lost_at_ms=lost_at_ms)
 
     with attribute(StoredPayment, "why_not", why_not):
         yield
