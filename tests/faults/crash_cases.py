@@ -1,0 +1,54 @@
+"""Which points are hit in which scene, with which flows: the whole matrix, and the sample that runs with the tests."""
+
+from __future__ import annotations
+
+from tests.faults.crash_lane import FLOWS, Case
+
+ALL = tuple(FLOWS)
+READ = ("card", "payid", "payin")  # gateway links are not read
+LISTED = ("card", "payin")
+REFUNDED = ("card", "payid", "payin")
+HITS = (1, 2)
+ONCE = (1,)
+
+SENDS = ("permitted", "before-mark", "marked", "before-post", "let-out", "half-post", "mid-post", "replied")
+RELAYS = ("before-publish", "published", "cursor")
+
+# scene, points, flows, hits
+_TABLE: tuple[tuple[str, tuple[str, ...], tuple[str, ...], tuple[int, ...]], ...] = (
+    ("create", ("popped", "parsed", "before-accept", "accepted", "before-ack", "acknowledged"), ALL, HITS),
+    ("create", (*SENDS, "before-commit", "committed", *RELAYS), ALL, HITS),
+    ("refusal", ("before-refusal", "refused"), ALL, HITS),
+    ("paid", ("claimed", "observed", "before-commit", "committed", *RELAYS), ALL, HITS),
+    ("paid", ("before-read", "mid-read", "read"), READ, HITS),
+    ("paid", SENDS, ("card",), HITS),
+    ("paid", ("verified", "kept"), ALL, HITS),
+    ("refund", ("before-command", "command-kept", "before-ack", "observed", "committed"), ALL, HITS),
+    ("refund", SENDS, REFUNDED, HITS),
+    ("refund", ("before-refusal", "refused"), ("gateway_link",), HITS),
+    ("scan", ("before-scan", "mid-scan", "scanned"), LISTED, HITS),
+    ("held", ("before-renewal", "renewed"), ALL, HITS),
+    ("stopped", ("stopping",), ALL, HITS),
+    ("stopped", ("handing-over", "drained", "relay-stopped"), ALL, ONCE),
+)
+
+
+def matrix() -> list[Case]:
+    """Every case."""
+    return [
+        Case(scene=scene, point=point, flow=flow, hit=hit)
+        for scene, points, flows, hits in _TABLE
+        for point in points
+        for flow in flows
+        for hit in hits
+    ]
+
+
+def sample() -> list[Case]:
+    """Each point of each scene once, the flows and the hits in turn."""
+    chosen: dict[tuple[str, str], Case] = {}
+    for row, (scene, points, flows, hits) in enumerate(_TABLE):
+        for number, point in enumerate(points, start=row):
+            case = Case(scene=scene, point=point, flow=flows[number % len(flows)], hit=hits[number % len(hits)])
+            chosen.setdefault((scene, point), case)
+    return [*chosen.values()]

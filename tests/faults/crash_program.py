@@ -1,0 +1,143 @@
+"""A worker or a web process that can be told to die by SIGKILL at a point of `crash_points`.
+
+    CRASH_PLAN=FILE python -m tests.faults.crash_program worker|web [ARGUMENTS]
+
+It is the real program with wrapped functions. Nothing happens as long as the file of the plan is absent; then the
+hits of its point are counted. Beside the plan it leaves FILE.died with what was marked as sending when it died.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import importlib
+import json
+import os
+import runpy
+import signal
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import workers.reconcile
+import workers.stream_intake
+from orchestrator.adapters.redis_store import RedisStore
+from orchestrator.ports import CommitOutcome
+from tests.faults.crash_points import ANY, POINTS, Call, Point, When
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PROGRAMS = {"worker": ("celery", ("-A", "workers.app", "worker")), "web": ("uvicorn", ("workers.web:app", "--factory"))}
+SOON_S = 0.03  # by then what was written is out; the provider's stand-in answers later
+# One run has hundreds of starts; how long recovery takes with the real numbers is measured by benchmarks/recovery.py.
+SHORTER = ((workers.reconcile, "QUIET_S", 0.7), (workers.stream_intake, "RESCUE_EVERY_S", 0.5))
+
+
+class Killer:
+    """Counts the hits of the planned point and ends the process at the n-th."""
+
+    def __init__(self, plan_file: Path) -> None:
+        self.marked: set[str] = set()
+        self._plan_file = plan_file
+        self._hits = 0
+
+    def is_due(self, name: str, concerns: str | None) -> bool:
+        """Whether this was the hit to die at; only those of the plan's payments count."""
+        if concerns is None or not self._plan_file.exists():
+            return False
+        plan = json.loads(self._plan_file.read_text())
+        if plan["point"] != name or not (concerns == ANY or plan["prefix"] in concerns):
+            return False
+        self._hits += 1
+        return bool(self._hits == plan["hit"])
+
+    def kill(self) -> None:
+        """Leave the note, and end at once."""
+        Path(f"{self._plan_file}.died").write_text(json.dumps({"marked": sorted(self.marked)}))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def kill_soon(self) -> None:
+        """End when what was written is out."""
+        asyncio.get_running_loop().call_later(SOON_S, self.kill)
+
+
+def install(killer: Killer) -> None:
+    """Wrap the targets of all points."""
+    _watch_marks(killer)
+    by_target: defaultdict[str, dict[str, Point]] = defaultdict(dict)
+    for name, point in POINTS.items():
+        by_target[point.target][name] = point
+    for target, points in by_target.items():
+        module, _, path = target.partition(":")
+        *owners, attribute = path.split(".")
+        owner = functools.reduce(getattr, owners, importlib.import_module(module))
+        function = getattr(owner, attribute)
+        wrap = _around_coroutine if asyncio.iscoroutinefunction(function) else _around_function
+        setattr(owner, attribute, functools.wraps(function)(wrap(function, points, killer)))
+
+
+def _around_coroutine(function: Callable[..., Any], points: Mapping[str, Point], killer: Killer) -> Any:
+    async def around(*of: Any, **named: Any) -> Any:
+        _strike(points, killer, When.BEFORE, Call(of=(*of, *named.values())))
+        result = await function(*of, **named)
+        _strike(points, killer, When.AFTER, Call(of=(*of, *named.values()), result=result))
+        return result
+
+    return around
+
+
+def _around_function(function: Callable[..., Any], points: Mapping[str, Point], killer: Killer) -> Any:
+    def around(*of: Any, **named: Any) -> Any:
+        before = Call(of=(*of, *named.values()))
+        _strike(points, killer, When.BEFORE, before)
+        if _meets(points, killer, When.HALF_ON_WIRE, before):
+            killer.kill_soon()
+            writer, (*heads, body) = of
+            return function(writer, (*heads, body[: len(body) // 2]))
+        result = function(*of, **named)
+        _strike(points, killer, When.AFTER, Call(of=before.of, result=result))
+        if _meets(points, killer, When.ON_WIRE, before):
+            killer.kill_soon()
+        return result
+
+    return around
+
+
+def _strike(points: Mapping[str, Point], killer: Killer, when: When, call: Call) -> None:
+    if _meets(points, killer, when, call):
+        killer.kill()
+
+
+def _meets(points: Mapping[str, Point], killer: Killer, when: When, call: Call) -> bool:
+    return any(killer.is_due(name, point.concerns(call)) for name, point in points.items() if point.when is when)
+
+
+def _watch_marks(killer: Killer) -> None:
+    """Keep what may be on the wire: from before the mark's commit until that of the outcome."""
+    commit = RedisStore.commit
+
+    async def watched(store: RedisStore, wanted: Any) -> Any:
+        is_mark = wanted.own_move and wanted.keep_lease_ms is not None
+        if is_mark:
+            killer.marked.add(wanted.key.intent_id)
+        answer = await commit(store, wanted)
+        if is_mark is not (answer.outcome is CommitOutcome.COMMITTED):
+            killer.marked.discard(wanted.key.intent_id)
+        return answer
+
+    RedisStore.commit = watched  # type: ignore[assignment, method-assign]
+
+
+def main(kind: str, *arguments: str) -> None:
+    module, own_arguments = PROGRAMS[kind]
+    for where, name, value in SHORTER:
+        setattr(where, name, value)
+    install(Killer(Path(os.environ["CRASH_PLAN"])))
+    sys.argv = [module, *own_arguments, *arguments]
+    runpy.run_module(module, run_name="__main__")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
