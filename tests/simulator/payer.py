@@ -40,7 +40,7 @@ class Payer:
 
     def captured(self, charge: Charge) -> None:
         """A card was captured: it settles."""
-        self._later(self._dice.skewed(MINUTE_S, 30 * HOUR_S), self._settle, charge)
+        self._later(self._dice.skewed(MINUTE_S, 6 * HOUR_S), self._settle, charge)
 
     def prompted(self, charge: Charge) -> None:
         """The one-time code was right: the customer confirms on the phone, or does not."""
@@ -48,7 +48,7 @@ class Payer:
 
     def refunding(self, charge: Charge) -> None:
         """A refund is on its way: it arrives, or falls through."""
-        self._later(self._dice.skewed(10, 20 * HOUR_S), self._end_refund, charge)
+        self._later(self._dice.skewed(10, 6 * HOUR_S), self._end_refund, charge)
 
     def _later(self, delay_s: float, do: Callable[..., None], *args: Any) -> None:
         if do != self._lapse:
@@ -74,7 +74,7 @@ class Payer:
             self._later(self._dice.skewed(1, 10 * MINUTE_S), self._act, charge, LOOKS_MAX)
             self._later(2 * HOUR_S, self._lapse, charge)
         elif charge.status == "authorised":
-            self._later(self._dice.between(2, 4) * DAY_S, self._lapse, charge)
+            self._later(self._dice.between(1, 6) * HOUR_S, self._lapse, charge)
 
     def _meets_payin(self, charge: Charge, body: dict[str, Any]) -> None:
         method = body["payin_method_name"]
@@ -90,7 +90,7 @@ class Payer:
         self._later(charge.expires_s - charge.created_s, self._lapse, charge)
 
     def _meets_payid(self, charge: Charge, _: dict[str, Any]) -> None:
-        charge.expires_s = charge.expires_s or charge.created_s + 12 * HOUR_S
+        charge.expires_s = charge.expires_s or charge.created_s + 2 * HOUR_S
         charge.pushes = True  # the provider mails it
         self._later(self._dice.skewed(1, 40 * MINUTE_S), self._act, charge, LOOKS_MAX)
         self._later(charge.expires_s - charge.created_s, self._lapse, charge)
@@ -127,10 +127,10 @@ class Payer:
         self._paid.add(charge.intent)
         if charge.flow == "card":
             self._world.provider.change(charge, "authorised")
-            self._later(self._dice.between(2, 4) * DAY_S, self._lapse, charge)
+            self._later(self._dice.between(1, 6) * HOUR_S, self._lapse, charge)
         elif charge.flow != "payid" and self._dice.chance(0.4):
             self._world.provider.change(charge, "waiting", paid=charge.total)
-            self._later(self._dice.skewed(MINUTE_S, 10 * HOUR_S), self._settle, charge)
+            self._later(self._dice.skewed(MINUTE_S, 6 * HOUR_S), self._settle, charge)
         else:
             self._receive(charge)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -92,11 +92,11 @@ class Worker(Process):
     def start(self) -> None:
         super().start()
         self._is_draining = False
-        self._idlers: list[Idler] = []
+        self.idlers: list[Idler] = []
         self.reconciler = Reconciler(self.engine, concurrency=200)
-        self._client: Any = StreamClient(self.world, self.life, self.world.stream)
+        self._client = StreamClient(self.world, self.life, self.world.stream)
         self._intake = StreamIntake(
-            self._client,
+            cast("Any", self._client),
             engine=self.engine,
             reconciler=self.reconciler,
             rescue_idle_s=self.engine.policy.lease_ms / 1000,
@@ -110,11 +110,6 @@ class Worker(Process):
             self._is_draining = True
             self.world.story.tell(f"{self.life.name} is told to end")
             self.world.loop.start(self.life, self._stop())
-
-    def look_again(self) -> None:
-        """There may be something to do before the time at which it would look next."""
-        for idler in self._idlers:
-            self.world.loop.pull_in(idler)
 
     async def _run(self) -> None:
         await self.reconciler.start()
@@ -158,8 +153,8 @@ class Worker(Process):
             if task is not None:
                 idler = Idler(period_s=period_s, next_s=next_s)
                 loop.idlers[task] = idler
-                self._idlers.append(idler)
-        self._idlers.append(self.relaying.idler)
+                self.idlers.append(idler)
+        self.idlers.append(self.relaying.idler)
 
 
 class Web(Process):

@@ -41,7 +41,11 @@ class EventLog:
     @property
     def is_relayed(self) -> bool:
         """Whether every event is behind its cursor."""
-        return all(self.cursors_at[source.name] >= len(self._events(source)) for source in self.sources)
+        return not any(self._has_more(source) for source in self.sources)
+
+    def next_s(self, owner: str) -> float:
+        """When this relay can have something to send: what another one holds is its own until the lease runs out."""
+        return min((self._free_s(source, owner) for source in self.sources if self._has_more(source)), default=math.inf)
 
     def close(self) -> None:
         return None
@@ -108,8 +112,15 @@ class EventLog:
         del sources
         return 0
 
-    def _events(self, source: Source) -> tuple[bytes, ...]:
-        return self._world.store.events(int(source.name[1:]))
+    def _events(self, source: Source) -> Sequence[bytes]:
+        return self._world.store._events[int(source.name[1:])]
+
+    def _has_more(self, source: Source) -> bool:
+        return self.cursors_at[source.name] < len(self._events(source))
+
+    def _free_s(self, source: Source, owner: str) -> float:
+        holder, until_s = self._leases.get(source.name, (owner, 0.0))
+        return -math.inf if holder == owner else until_s
 
     def _reach(self) -> float:
         if self._world.store_is_away or self._world.weather.brings("event log away"):
@@ -227,4 +238,4 @@ class Relaying:
 
     def _next_s(self) -> float:
         """When there is something to send; while there is nothing, leases may run out and be taken again."""
-        return math.inf if self._world.event_log.is_relayed else -math.inf
+        return self._world.event_log.next_s(self._life.name)

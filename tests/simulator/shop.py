@@ -97,7 +97,7 @@ class Shop:
         else:
             intent["method"] = {"success_url": "https://shop.example/thanks"}
         if dice.chance(0.4):
-            intent["expires_at"] = moment(self._world.loop.time() + dice.skewed(1800, 8 * 3600)).replace(
+            intent["expires_at"] = moment(self._world.loop.time() + dice.skewed(1800, 4 * 3600)).replace(
                 ".000+0000", "Z"
             )
         if dice.chance(0.1):

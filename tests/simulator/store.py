@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from tests.simulator.loop import Life
     from tests.simulator.world import World
 
+_WRITES = frozenset(
+    {"accept", "commit", "release", "rest", "notify", "claim", "claim_one", "claim_alone", "forget", "renew"}
+)
 TIMEOUT_S = 5.0  # of a call that nobody answers
-SHARDS = 2
 
 
 class VirtualClock:
@@ -44,7 +46,7 @@ class WatchedStore(MemoryStore):
     """The twin; each write is shown to the checks at once."""
 
     def __init__(self, world: World) -> None:
-        super().__init__(clock=VirtualClock(world), shards=SHARDS)
+        super().__init__(clock=VirtualClock(world), shards=world.dice.pick((1, 1, 1, 2)))
         self._world = world
 
     def next_due_s(self) -> float:
@@ -109,7 +111,8 @@ class Line:
             world.loop.after(TIMEOUT_S, self._fail, answer, name, "away")
             return
         value = done_at_once(execute())
-        world.store_changed()
+        if name in _WRITES:
+            world.changed()
         world.story.tell(f"{self._life.name}: {name} -> {_short(value)}")
         if name == "claim":
             for record in value:
@@ -125,6 +128,7 @@ class Line:
         if not answer.done():
             self._world.story.tell(f"{self._life.name}: {name} fails, {why}")
             answer.set_exception(StoreUnavailableError(why))
+            answer.exception()  # who asked may be gone; asyncio need not tell of it
 
 
 class StoreLine:
@@ -185,10 +189,9 @@ class LimiterLine:
 
     def forget(self) -> None:
         """The process is dead: what it had on the wire counts no more."""
-        for account, count in self.on_wire.items():
-            for _ in range(count):
-                self._limiter.ended(account)
-        self.on_wire.clear()
+        on_wire, self.on_wire = self.on_wire, Counter()
+        for account in on_wire.elements() if hasattr(self._limiter, "ended") else ():
+            self._limiter.ended(account)
 
 
 def done_at_once(coro: Coroutine[Any, Any, Any]) -> Any:

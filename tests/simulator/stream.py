@@ -122,7 +122,7 @@ class StreamClient:
         world = self._world
         value = execute()
         world.story.tell(f"{self._life.name}: {name}")
-        world.stream_changed()
+        world.changed()
         if world.weather.brings("store answer lost"):
             _fail(answer)
         elif not answer.done():
@@ -177,3 +177,4 @@ class Transaction:
 def _fail(answer: Any) -> None:
     if not answer.done():
         answer.set_exception(RedisConnectionError("away"))
+        answer.exception()  # who asked may be gone; asyncio need not tell of it

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tests.simulator.loop import Life
 
 BEGINS_S = 1_800_000_000.0
+IN_DOUBT_AGED_MS = 2 * 3600 * 1000  # a day of looks shows nothing that two hours do not
 SKEW_MAX_S = 0.5  # what a store clock is off at most, by how it is heard
 
 
@@ -75,6 +76,7 @@ class World:
         self.policy = Policy(
             payid_own_mailboxes=frozenset({"ada@example.com"}) if self.dice.chance(0.3) else frozenset(),
             dialect=Dialect(card_refund_unit="minor"),
+            in_doubt_aged_ms=IN_DOUBT_AGED_MS,
         )
         self.rules = IntakeRules(merchants=frozenset({"default", "shop-b"}), flows=frozenset(FLOWS))
         self.webhooks = WebhookAuth("https://hooks.example", ("secret",))
@@ -122,13 +124,12 @@ class World:
             self._away("provider_is_away")
         return False
 
-    def store_changed(self) -> None:
-        """There may be something to claim."""
+    def changed(self) -> None:
+        """There may be something to do for workers that would look later."""
         for worker in self.workers:
-            worker.look_again()
-
-    def stream_changed(self) -> None:
-        self.store_changed()
+            for idler in worker.idlers:
+                if idler.left_out is not None:
+                    self.loop.pull_in(idler)
 
     def clear_up(self) -> None:
         """From now on nothing goes wrong, and whoever is frozen or cut off is so no more."""
