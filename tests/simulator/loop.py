@@ -170,7 +170,7 @@ class VirtualLoop:
     def pull_in(self, idler: Idler) -> None:
         """There is something to do earlier than was thought."""
         handle = idler.left_out
-        if handle is not None and not handle.is_cancelled:
+        if handle is not None and handle.when_s > self._now_s + idler.period_s and not handle.is_cancelled:
             when_s = max(idler.next_s(), self._now_s)
             if when_s + idler.period_s < handle.when_s:
                 # The entry of the later time stays in the heap and finds that its handle has gone.

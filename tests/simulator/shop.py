@@ -43,7 +43,7 @@ class Shop:
 
     def open(self) -> None:
         """Plan the orders of the run."""
-        for number in range(self._dice.count(2, 4)):
+        for number in range(self._dice.pick((1, 2, 2, 3))):
             intent = self._order(number)
             self._world.truth.orders(intent)
             at_s = self._dice.skewed(0.01, 60)
