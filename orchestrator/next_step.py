@@ -17,6 +17,7 @@ from orchestrator.payment import (
     Operation,
     OperationState,
     Payment,
+    refunds_of,
 )
 from orchestrator.policy import DAILY_STATES, Policy, Schedule, spread_ms
 from orchestrator.ports import CallClass
@@ -239,6 +240,8 @@ def _overdue_at(payment: Payment, policy: Policy) -> list[tuple[Review, int]]:
         due.append((Review.AUTHORISATION_AGED, payment.since_ms + policy.authorisation_aged_ms))
     if payment.reason is Reason.AWAITING_PAY_CODE and not pay_code_is_late(payment):
         due.append((Review.PAY_CODE_OVERDUE, payment.since_ms + policy.pay_code_overdue_ms))
+    doubted = (refund for refund in refunds_of(payment) if refund.state is OperationState.IN_DOUBT)
+    due += ((Review.IN_DOUBT_AGED, refund.at_ms + policy.in_doubt_aged_ms) for refund in doubted)
     return due
 
 
@@ -250,7 +253,7 @@ def _look(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
     if due is not None and due <= now_ms:
         return Read(call_class=CallClass.LOOK)
     if payment.status in FINAL:
-        return Wait(due_at_ms=due) if due is not None else None
+        return Wait(due_at_ms=min(at for at in (due, *reviews) if at is not None)) if due or reviews else None
     daily = now_ms + policy.daily.then_s * 1000
     return Wait(due_at_ms=min(at for at in (due or daily, *reviews)))
 

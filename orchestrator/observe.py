@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from orchestrator.doubt import in_doubt
-from orchestrator.payment import CAPTURE, Claimed, OperationState, Payment, is_doubted, is_under_way
+from orchestrator.payment import CAPTURE, CREATE, Claimed, OperationState, Payment, is_doubted, is_under_way
 from orchestrator.refund_course import (
     may_be_of_an_earlier_refund,
     may_have_fallen_through_before,
@@ -75,10 +75,10 @@ def observe(payment: Payment, sighting: Sighting, *, belief: Belief, now_ms: int
     payment = _proven_sent(payment, sighting, now_ms)
     if not sighting.usable:
         return _unusable(payment, sighting, now_ms)
+    if _is_foreign(payment, sighting):
+        return _unusable(payment.with_review(Review.FOREIGN_REFERENCE), sighting, now_ms)
     if sighting.source in READS:
         payment = replace(payment, look_wanted=None)
-    if sighting.external_id not in {None, payment.key.intent_id}:
-        return payment.with_review(Review.FOREIGN_REFERENCE)
     if sighting.reference and payment.reference not in {None, sighting.reference}:
         payment = _other_reference(payment, sighting)
         if payment.reference != sighting.reference:
@@ -104,6 +104,14 @@ def _proven_sent(payment: Payment, sighting: Sighting, now_ms: int) -> Payment:
         payment = in_doubt(payment, create, now_ms=now_ms)
         payment = payment.with_review(Review.UNEXPECTED_OBSERVATION) if create.attempt == 1 else payment
     return payment.with_operation(replace(payment.create, is_proven=True))
+
+
+def _is_foreign(payment: Payment, sighting: Sighting) -> bool:
+    """Whether it speaks of somebody else's payment: by our id, or where we asked for one reference and got another."""
+    if sighting.external_id is not None:
+        return sighting.external_id != payment.key.intent_id
+    is_asked_for = sighting.source is Source.READ or sighting.operation not in {None, CREATE}
+    return is_asked_for and sighting.reference not in {None, payment.reference}
 
 
 def _unusable(payment: Payment, sighting: Sighting, now_ms: int) -> Payment:
@@ -197,6 +205,8 @@ def _follow_matrix(payment: Payment, sighting: Sighting, target: Target, belief:
         move = Move.CONFIRM
     if belief.has_read and may_be_of_an_earlier_refund(payment, sighting, row=row, column=target.column):
         move = Move.CONFIRM
+    if _is_of_an_earlier_attempt(payment, sighting, target):
+        return payment
     if move is Move.STALE or (row is Stage.REFUNDED and not _may_leave_refunded(payment, target)):
         return _contradicted(payment, sighting, now_ms)
     is_word_only = move is Move.CONFIRM and sighting.source not in READS
@@ -210,6 +220,13 @@ def _follow_matrix(payment: Payment, sighting: Sighting, target: Target, belief:
         payment = payment.with_review(Review.REGRESSION_OBSERVED)
     applied = _applied(payment, sighting, target, now_ms)
     return applied.with_review(Review.UNCONFIRMED) if is_word_only else applied
+
+
+def _is_of_an_earlier_attempt(payment: Payment, sighting: Sighting, target: Target) -> bool:
+    """Whether it tells how another attempt's payment stands, unpaid: it names no reference, its path tells which."""
+    is_earlier = sighting.attempt is not None and sighting.attempt < payment.create.attempt
+    is_told_apart = sighting.reference is None and payment.reference is not None
+    return is_earlier and is_told_apart and target.column not in _PAID
 
 
 def _may_leave_refunded(payment: Payment, target: Target) -> bool:

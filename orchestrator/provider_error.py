@@ -61,6 +61,11 @@ def parse_error(http_status: int, body: object) -> ProviderError:
     return ProviderError(http_status=http_status, code=_code(body), message=_cut(message, _MOST_CHARACTERS))
 
 
+def plain(text: str) -> str:
+    """What the provider wrote as one line of at most 300 characters, without markup and secrets; maybe nothing."""
+    return _cut(_clean(text), _MOST_CHARACTERS)
+
+
 def _code(body: object) -> str | None:
     """The first code: of the body, of what `errors` or `error` holds, or of the first of a list."""
     for part in _codes(body, _MOST_DEPTH):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.money import AmountError, from_major, from_minor
+from orchestrator.provider_error import plain
 from orchestrator.sighting import REFUND_FELL_THROUGH, SPELLINGS, TARGETS, AmountCheck, Sighting
 
 if TYPE_CHECKING:
@@ -184,14 +185,12 @@ def next_action(pay_code: object, *, allow_http: bool) -> Mapping[str, Any] | No
 
 
 def failure(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The provider's words of a decline: `error_code` and `error_message` of the pay code."""
+    """The provider's words of a decline, `error_code` and `error_message` of the pay code; nothing secret in them."""
     pay_code = body.get("pay_code")
-    if not isinstance(pay_code, dict) or not (text(pay_code.get("error_code")) or text(pay_code.get("error_message"))):
+    if not isinstance(pay_code, dict):
         return None
-    return {
-        "code": text(pay_code.get("error_code")) or "failed",
-        "message": text(pay_code.get("error_message")) or "",
-    }
+    code, message = (text(pay_code.get(name)) or "" for name in ("error_code", "error_message"))
+    return {"code": plain(code) or "failed", "message": plain(message)} if code or message else None
 
 
 def _redirect(url: object, purpose: str, *, allow_http: bool) -> Mapping[str, Any] | None:

@@ -314,6 +314,23 @@ async def test_the_end_of_the_first_is_not_the_end_of_the_second(stage, w1, web,
     assert await stage.story(flow.key) == ["accepted", "in_doubt", "requires_action"]
 
 
+@pytest.mark.parametrize("word", ["pending", "failed", "expired", "canceled"])
+async def test_the_end_of_a_first_link_that_names_our_order_alone_is_not_the_end_of_the_second(stage, w1, web, word):
+    flow = FLOWS["gateway_link"]
+    await lost(stage, w1, flow)
+    stage.desk.script("create", said(flow.replies[1]))
+    await stage.settle(w1)
+    nameless = {"order_id": flow.key.intent_id, "status": word}
+
+    await stage.hook(web, nameless, flow.key, attempt=1)
+    await stage.settle(w1, for_ms=1_000)
+    assert await stage.story(flow.key) == ["accepted", "in_doubt", "requires_action"]
+
+    await stage.hook(web, nameless | {"status": "received"}, flow.key, attempt=1)
+    await stage.settle(w1, for_ms=1_000)
+    assert (await stage.story(flow.key))[-1] == "succeeded"
+
+
 @pytest.mark.parametrize("word", ["failed", "expired"])
 async def test_money_on_the_first_after_the_second_ended_is_money(stage, w1, web, flow, word):
     await lost(stage, w1, flow)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from orchestrator.doubt import abandoned
 from orchestrator.flows import FLOWS
 from orchestrator.observe import Belief, observe
-from orchestrator.payment import CAPTURE, CREATE, OperationState, public_view
+from orchestrator.payment import CAPTURE, CREATE, OperationState, public_view, refund_name
 from orchestrator.sighting import Source
 from orchestrator.statuses import Reason, Review, Status
 from tests.unit.core.building import (
@@ -191,6 +191,24 @@ def test_a_body_with_another_external_id_is_not_applied():
 
 def test_a_body_without_external_id_is_applied():
     assert seen(ACTION, card_body("waiting", external_id=None)).reason is Reason.SETTLING
+
+
+def test_i5_the_answer_to_a_read_that_shows_another_payment_is_not_ours():
+    other = card_body("received", uuid="OTHER1", external_id=None)
+    after = seen(ACTION, other, Source.READ)
+    assert after == ACTION.with_review(Review.FOREIGN_REFERENCE)
+    for operation in (CAPTURE, refund_name("r-1")):
+        assert seen(ACTION, other, Source.REPLY, operation=operation) == after
+
+
+def test_a_success_that_only_a_webhook_told_is_not_read_for_ever_where_the_reads_show_another_payment():
+    claimed = seen(ACTION, card_body("received"))
+    for _ in range(3):
+        claimed = seen(claimed, card_body("received", external_id="ord-9999"), Source.READ)
+    assert (claimed.status, claimed.review) == (
+        Status.SUCCEEDED,
+        (Review.FOREIGN_REFERENCE, Review.UNCONFIRMED),
+    )
 
 
 def test_of_two_references_the_paid_one_is_the_payment_and_a_person_is_told_once_both_are_paid():

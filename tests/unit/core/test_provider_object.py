@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.absorb import absorb
 from orchestrator.codec import decode, encode
-from orchestrator.flows.provider_object import next_action, status_word, text, time_ms, unwrap
+from orchestrator.flows.provider_object import failure, next_action, status_word, text, time_ms, unwrap
 from orchestrator.observation import WebhookSeen, decode_observation, encode_observation
 from orchestrator.policy import Policy
 from tests.unit.core.building import NOW_MS, UUID, created, payin_intent
@@ -185,3 +185,12 @@ def test_i9_whatever_a_webhook_carries_can_be_stored(pay_code):
 
 def test_i7_an_amount_of_the_providers_in_an_opaque_code_keeps_its_digits():
     assert action({"fee": Decimal("1.50")}) == {"type": "opaque", "pay_code": {"fee": "1.50"}}
+
+
+def test_i8_a_decline_tells_no_card_number_no_address_and_no_token():
+    words = "Card 4111 1111 1111 1111 was declined, see https://bank.example/secret with tok_abc123456"
+    told = failure({"pay_code": {"error_code": "4111111111111111", "error_message": words}})
+    assert told == {
+        "code": "[number]",
+        "message": "Card [number] was declined, see [address] with tok_[token]",
+    }

@@ -201,6 +201,17 @@ async def test_the_echo_of_another_payment_proves_nothing(flow):
 
 
 @ON_FLOWS
+@pytest.mark.parametrize(("word", "status"), [("in_dispute", "disputed"), ("dispute_lost", "dispute_lost")])
+async def test_a_refund_in_doubt_becomes_a_persons_whatever_else_happens_to_the_payment(flow, word, status):
+    paid = await doubtful(flow)
+    await paid.hear(word)
+    await paid.world.pass_time(2 * DAY_MS)
+    assert (paid.last["status"], paid.last["review"]) == (status, ["in_doubt_aged"])
+    assert len(paid.asked) == 1
+    await paid.settle()
+
+
+@ON_FLOWS
 async def test_a_dispute_wins_over_a_refund_in_doubt(flow):
     paid = await doubtful(flow)
     await paid.hear("in_dispute")
