@@ -29,7 +29,7 @@ def unsettled(world: World) -> list[tuple[str, str]]:
     """What is not at its end yet: which promise would be broken if it stayed so, and a sentence."""
     found = _outside(world)
     for intent in sorted(world.truth.known):
-        payment = world.checks.payments.get(key_of(intent))
+        payment = world.checks.payment(key_of(intent))
         if payment is None:
             found.append(("I2", f"{intent} was taken off the queue and is not stored"))
             continue

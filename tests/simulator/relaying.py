@@ -145,7 +145,7 @@ class Broker:
         if place < len(heard) and heard[place] == sequence:
             return
         if place < len(heard) or sequence != len(heard) + 1:
-            self._world.truth.broken("I3", f"{event.partition}: event {sequence} came after {heard[-1:]}")
+            self._world.violated("I3", f"{event.partition}: event {sequence} came after {heard[-1:]}")
         heard.insert(place, sequence)
         self._world.shop.hear(told)
 

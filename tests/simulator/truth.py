@@ -54,7 +54,7 @@ class Truth:
 
     def charged(self, intent: str, amount: int) -> None:
         """The provider was asked to charge so much (I7)."""
-        stored = self._world.checks.payments.get(key_of(intent))
+        stored = self._world.checks.payment(key_of(intent))
         if stored is None or stored.amount_minor != amount:
             self.broken("I7", f"{intent}: {amount} minor units are to be charged, which nobody asked for")
 
