@@ -43,6 +43,7 @@ def measure(intents: int, latency_s: float) -> dict[str, float]:
             "provider_base_url": f"http://127.0.0.1:{port}",
             "rate_rps": "100000",
             "rate_burst": "100000",
+            "rate_max_concurrency": "100000",
             "lease_s": "10",
             "log_level": "warning",
             "poll_schedule_s": "600",

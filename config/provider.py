@@ -80,7 +80,9 @@ class CallFields(BaseModel):
         default=5, gt=0, allow_inf_nan=False, description="Calls a second and merchant, over all workers."
     )
     rate_burst: int = Field(default=10, ge=1, description="Calls at once after a pause.")
-
+    rate_max_concurrency: int = Field(
+        default=8, ge=1, description="Calls of a merchant on the wire at the same time, over all workers."
+    )
     unauthorised_pause_s: Seconds = Field(
         default=30, description="A merchant whose credentials are refused rests so long, then tries again."
     )

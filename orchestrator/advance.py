@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from orchestrator.errors import FencedError
 from orchestrator.flows import FLOWS
 from orchestrator.held import Held, hand_back, open_record, until_answered, write
 from orchestrator.history import What
-from orchestrator.limits import heed, permit, told_to_wait_ms
+from orchestrator.limits import heed, permitted, told_to_wait_ms
 from orchestrator.next_step import Become, Read, ScanList, Send, Step, Tell, Wait, looked, next_step, sending, told
 from orchestrator.notes import called, moved, replied
 from orchestrator.observation import Observation, ReplySeen, encode_observation
@@ -98,32 +99,37 @@ async def _take(held: Held, step: Step, engine: Engine) -> Held | None:  # noqa:
 
 async def _send(held: Held, name: str, engine: Engine) -> Held | None:
     """Permit, mark, call: nothing else is awaited between the mark's commit and the call."""
-    wait_ms = await permit(held.record.key.merchant, CallClass.ACT, engine=engine)
-    if wait_ms:
-        return await _later(held, wait_ms, engine)
+    account = held.payment.credentials
     request = _request(held.payment, name, engine)
-    token_permit = partial(permit, held.record.key.merchant, CallClass.ACT, engine=engine)
-    obstacle = await engine.provider.prepare(request, permit=token_permit)
+    async with AsyncExitStack() as calls:
+        token_permit = permitted(account, CallClass.ACT, engine=engine)
+        obstacle = await engine.provider.prepare(request, permit=lambda: calls.enter_async_context(token_permit))
     if obstacle is not None:
-        await heed(obstacle, request, held.record.key, engine=engine)
-        return await _later(
-            held, told_to_wait_ms(obstacle, engine=engine) or engine.policy.unsent_backoff_ms[-1], engine
-        )
-    issued_s = engine.clock.monotonic_s()
+        await heed(obstacle, request, engine=engine, key=held.record.key)
+        wait_ms = told_to_wait_ms(obstacle, engine=engine) or engine.policy.unsent_backoff_ms[-1]
+        return await _later(held, wait_ms, engine)
+    async with permitted(account, CallClass.ACT, engine=engine) as wait_ms:
+        if wait_ms:
+            return await _later(held, wait_ms, engine)
+        issued_s = engine.clock.monotonic_s()
+        marked = await _marked(held, name, engine)
+        if marked is None or marked.refused:
+            return marked
+        within_s = engine.policy.lease_ms / 1000 / SEND_WITHIN_OF_LEASE
+        reply = await engine.provider.call(request, send_before_s=issued_s + within_s)
+    # A token may have been revoked: the first 401 with one is answered by another token, not by a pause.
+    is_first = request.needs_access_token and not marked.payment.operations[name].unauthorised
+    await heed(reply, request, engine=engine, key=held.record.key, pause=not is_first)
+    return await _replied(marked, name, reply, engine)
+
+
+async def _marked(held: Held, name: str, engine: Engine) -> Held | None:
     now_ms = engine.clock.now_ms()
 
     def mark(payment: Payment) -> Payment:
         return called(sending(payment, name, policy=engine.policy, now_ms=now_ms), name, now_ms=now_ms)
 
-    marked = await write(held, mark, engine=engine, source=held.source, own_move=True, keep=True)
-    if marked is None or marked.refused:
-        return marked
-    within_s = engine.policy.lease_ms / 1000 / SEND_WITHIN_OF_LEASE
-    reply = await engine.provider.call(request, send_before_s=issued_s + within_s)
-    # A token may have been revoked: the first 401 with one is answered by another token, not by a pause.
-    is_first = request.needs_access_token and not marked.payment.operations[name].unauthorised
-    await heed(reply, request, held.record.key, engine=engine, pause=not is_first)
-    return await _replied(marked, name, reply, engine)
+    return await write(held, mark, engine=engine, source=held.source, own_move=True, keep=True)
 
 
 def _request(payment: Payment, name: str, engine: Engine) -> ProviderRequest:

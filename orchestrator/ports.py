@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
+    from orchestrator.breaker import Turn
     from orchestrator.identity import PaymentKey
 
 
@@ -328,18 +329,41 @@ class CallClass(StrEnum):
 
 
 class Limiter(Protocol):
-    """The provider's shared limit and the merchants that are paused."""
+    """The provider's shared limits, the breakers, and who is paused.
 
-    async def permit(self, merchant: str, call_class: CallClass) -> int:
-        """0 where the call may be made now, else milliseconds to wait before asking again."""
+    An account is a set of credentials: `merchant`, or `merchant:CURRENCY`. Rates are a merchant's, whatever the
+    account; breakers are an account's.
+    """
+
+    async def permit(self, account: str, call_class: CallClass) -> int:
+        """0 where the call may be made now, else milliseconds to wait before asking again.
+
+        After a 0 `ended` must follow, whether or not the call is made.
+        """
         ...
 
-    async def pause(self, merchant: str, *, for_ms: int, reason: str) -> None:
-        """Refuse all permits of a merchant for so long; it resumes by itself."""
+    def ended(self, account: str) -> None:
+        """A call that had a permit is over, or was not made."""
+        ...
+
+    async def outcome(self, account: str, *, is_alive: bool) -> Turn | None:
+        """Tell the breaker whether the provider answered a call; what that changed."""
+        ...
+
+    def rationed(self) -> Mapping[str, float]:
+        """The merchants that this process was refused permits for just now, and their calls a second; 0: none."""
+        ...
+
+    def broken(self) -> Sequence[str]:
+        """The accounts whose breaker is open, as far as this process knows."""
+        ...
+
+    async def pause(self, account: str, *, for_ms: int, reason: str) -> None:
+        """Refuse all permits of a merchant, or of one of its accounts, for so long; it resumes by itself."""
         ...
 
     async def paused(self) -> Mapping[str, str]:
-        """The merchants paused now and why."""
+        """The merchants and accounts paused now and why."""
         ...
 
 

@@ -9,7 +9,7 @@ from orchestrator.absorb import belief_of, interpreted
 from orchestrator.doubt import after_empty_list, after_read
 from orchestrator.flows import FLOWS, reads_of
 from orchestrator.judgement import answer_of
-from orchestrator.limits import heed, permit, told_to_wait_ms
+from orchestrator.limits import heed, permitted, told_to_wait_ms
 from orchestrator.notes import sighted
 from orchestrator.observe import observe
 from orchestrator.outcome import Verdict, verdict_of
@@ -52,15 +52,15 @@ async def read_payment(payment: Payment, call_class: CallClass, *, engine: Engin
     reads = reads_of(payment.flow, engine.policy.dialect)
     answers: list[str] = []
     for read in engine.read_paths.worth_asking(payment, reads, now_ms=engine.clock.now_ms()):
-        wait_ms = await permit(payment.key.merchant, call_class, engine=engine)
-        if wait_ms:
-            return Reading(engine=engine, source=Source.READ, wait_ms=wait_ms)
-        request, asked_ms = read(payment, engine.policy.dialect), engine.clock.now_ms()
-        reply = await engine.provider.call(request)
-        await heed(reply, request, payment.key, engine=engine)
-        wait_ms = told_to_wait_ms(reply, engine=engine)
-        if wait_ms:
-            return Reading(engine=engine, source=Source.READ, wait_ms=wait_ms)
+        async with permitted(payment.credentials, call_class, engine=engine) as wait_ms:
+            if wait_ms:
+                return Reading(engine=engine, source=Source.READ, wait_ms=wait_ms)
+            request, asked_ms = read(payment, engine.policy.dialect), engine.clock.now_ms()
+            reply = await engine.provider.call(request)
+        await heed(reply, request, engine=engine, key=payment.key)
+        told_ms = told_to_wait_ms(reply, engine=engine)
+        if told_ms:
+            return Reading(engine=engine, source=Source.READ, wait_ms=told_ms)
         if _knows(payment, reply, engine):
             engine.read_paths.knew(payment, read)
             return Reading(engine=engine, source=Source.READ, bodies=(reply.body,), asked_ms=asked_ms)

@@ -12,6 +12,7 @@ from config.logging import configure_logging
 from config.merchants import load_merchants
 from config.settings import Settings, SettingsError, load_settings
 from orchestrator.adapters.access_tokens import TokenCall
+from orchestrator.adapters.call_rate import CallRate
 from orchestrator.adapters.hello_clever import CallTimeouts, Credentials, HelloClever
 from orchestrator.adapters.redis_audit import RedisAudit
 from orchestrator.adapters.redis_connection import connect
@@ -90,11 +91,14 @@ def open_audit(settings: Settings) -> RedisAudit:
 
 def open_limiter(settings: Settings) -> RedisLimiter:
     """The limit shared by all workers, kept beside the state."""
-    return RedisLimiter(
-        connect(settings.redis_url),
-        namespace=settings.namespace,
-        rate_per_s=settings.rate_rps,
-        burst=settings.rate_burst,
+    rate = rate_of(settings)
+    return RedisLimiter(connect(settings.redis_url), namespace=settings.namespace, rate_of=lambda _: rate)
+
+
+def rate_of(settings: Settings) -> CallRate:
+    """The limit of a merchant that has none of its own."""
+    return CallRate(
+        rate_per_s=settings.rate_rps, burst=settings.rate_burst, max_concurrency=settings.rate_max_concurrency
     )
 
 

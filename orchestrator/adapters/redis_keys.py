@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.identity import PaymentKey, shard_of
+from orchestrator.rules import CREDENTIALS_SEPARATOR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,10 +74,15 @@ class RedisKeys:
             f"{prefix}lost",
         )
 
-    def limit(self, merchant: str) -> Sequence[str]:
-        """The names of a merchant's limit: its arrival time, the one of its looks, its pause."""
+    def limit(self, account: str) -> Sequence[str]:
+        """The names of an account's limit: the merchant's arrival time, looks, calls on the wire and pause, then the
+        account's own pause and breaker.
+        """
+        merchant, _, currency = account.partition(CREDENTIALS_SEPARATOR)
         prefix = f"{self._root}{{limit:{merchant}}}:"
-        return f"{prefix}arrival", f"{prefix}looks", f"{prefix}pause"
+        own = f":{currency}" if currency else ""
+        merchants = (f"{prefix}arrival", f"{prefix}looks", f"{prefix}wire", f"{prefix}pause")
+        return (*merchants, f"{prefix}pause{own}", f"{prefix}breaker{own}")
 
     @staticmethod
     def key_of(payment_name: str) -> PaymentKey:

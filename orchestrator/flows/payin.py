@@ -88,10 +88,15 @@ def detail_request(payment: Payment, _: Dialect = DIALECT) -> ProviderRequest:
 
 
 def list_request(payment: Payment, from_ms: int, to_ms: int, page: int) -> ProviderRequest:
+    """A page of the payins of a period, with the credentials that created the payment."""
+    return list_page(payment.credentials, from_ms, to_ms, page)
+
+
+def list_page(credentials: str, from_ms: int, to_ms: int, page: int) -> ProviderRequest:
     """`GET /v2/payins/all`, a page of the payins of a period (no filter by our id exists)."""
     return ProviderRequest(
         operation="list",
-        credentials=payment.credentials,
+        credentials=credentials,
         method="GET",
         path="/v2/payins/all",
         query=(

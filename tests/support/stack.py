@@ -40,6 +40,7 @@ def settings(*, redis_url: str, provider_url: str, web_url: str, **more: str) ->
         "read_tokens": READ_TOKEN,
         "rate_rps": "500",
         "rate_burst": "500",
+        "rate_max_concurrency": "500",
         "lease_s": "3",
         "poll_schedule_s": "1,1,1,1,2",
         "poll_tail_s": "2",

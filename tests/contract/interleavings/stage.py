@@ -24,7 +24,7 @@ from tests.unit.core.building import as_body, card_intent
 from tests.unit.engine.world import CARD, EMPTY_LIST, KEYS, PATHS, TURNS_MAX, UNKNOWN_ID, Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Coroutine, Mapping, Sequence
 
     from orchestrator.identity import PaymentKey
     from orchestrator.payment import Payment
@@ -94,6 +94,18 @@ class Gate:
 
     async def permit(self, merchant: str, call_class: CallClass) -> int:
         return max(0, self._until_ms.get(merchant, 0) - self._ground.clock.now_ms())
+
+    def ended(self, account: str) -> None:
+        """Slots are not counted here."""
+
+    async def outcome(self, account: str, *, is_alive: bool) -> None:
+        """No breaker here."""
+
+    def rationed(self) -> Mapping[str, float]:
+        return {}
+
+    def broken(self) -> Sequence[str]:
+        return ()
 
     async def pause(self, merchant: str, *, for_ms: int, reason: str) -> None:
         self._until_ms[merchant] = self._ground.clock.now_ms() + for_ms

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from orchestrator.adapters.call_rate import CallRate
 from orchestrator.adapters.memory_limiter import MemoryLimiter
+from orchestrator.adapters.permits import HELD_MS
 from orchestrator.adapters.redis_connection import connect
 from orchestrator.adapters.redis_limiter import RedisLimiter
+from orchestrator.breaker import FORGOTTEN_AFTER_MS, OPENS_AT, PROBE_FIRST_MS, PROBE_MAX_MS, RAMP_MS, Turn
 from orchestrator.ports import CallClass
 from tests.contract.store.worlds import ManualClock
 
@@ -18,13 +21,19 @@ if TYPE_CHECKING:
 
 MINUTE_MS = 60_000
 BURST = 10
-RATE: Any = {"rate_per_s": 1 / 60, "burst": BURST}
+SLOTS = 3
+RATE = CallRate(rate_per_s=1 / 60, burst=BURST)
+NARROW = CallRate(rate_per_s=1 / 60, burst=BURST, max_concurrency=SLOTS)
+
+
+def rate_of(merchant):
+    return NARROW if merchant == "narrow" else RATE
 
 
 class MemoryLimits:
     def __init__(self) -> None:
         self.clock = ManualClock()
-        self.limiter = MemoryLimiter(clock=self.clock, **RATE)
+        self.limiter = MemoryLimiter(clock=self.clock, rate_of=rate_of)
 
     async def advance(self, ms: int) -> None:
         self.clock.advance(ms)
@@ -37,15 +46,26 @@ class RedisLimits:
     """Time passes by moving the stored times back, and the end of a pause nearer."""
 
     def __init__(self, url: str) -> None:
-        self.limiter = RedisLimiter(connect(url), **RATE)
+        self._ahead_s = 0.0
+        self.limiter = RedisLimiter(connect(url), rate_of=rate_of, now_s=lambda: time.monotonic() + self._ahead_s)
         self._inspector: Any = connect(url)
 
     async def advance(self, ms: int) -> None:
+        self._ahead_s += ms / 1000
         for name in await self._inspector.keys("payorch:{limit:*"):
-            remaining_ms = await self._inspector.pttl(name) - ms
-            if not name.endswith(b":pause"):
+            kind, remaining_ms = name.partition(b"}:")[2].partition(b":")[0], await self._inspector.pttl(name)
+            if kind in {b"arrival", b"looks"}:
                 await self._inspector.decrby(name, 1000 * ms)
-            await self._inspector.pexpire(name, remaining_ms)
+            if kind == b"breaker":
+                times = {b"opened", b"probe", b"closed", b"failed"} & {*await self._inspector.hkeys(name)}
+                for field in times:
+                    await self._inspector.hincrby(name, field, -ms)
+            if kind == b"wire":
+                for holder, slots in (await self._inspector.hgetall(name)).items():
+                    count, until_ms = slots.split()
+                    await self._inspector.hset(name, holder, f"{int(count)} {int(until_ms) - ms}")
+            if remaining_ms >= 0:
+                await self._inspector.pexpire(name, remaining_ms - ms)
 
     async def close(self) -> None:
         await self.limiter.close()
@@ -79,7 +99,8 @@ async def test_after_the_burst_one_call_an_interval_is_granted(limits):
 
 
 async def test_a_refusal_says_how_long_to_wait_and_then_the_call_is_granted(limits):
-    await granted(limits)
+    for _ in range(BURST):
+        await limits.limiter.permit("default", CallClass.ACT)
     await limits.advance(MINUTE_MS // 3)
     wait_ms = await limits.limiter.permit("default", CallClass.ACT)
     assert wait_ms == pytest.approx(MINUTE_MS * 2 / 3, abs=2000)
@@ -134,14 +155,14 @@ async def test_a_short_pause_does_not_end_a_longer_one(limits):
     await limits.limiter.pause("default", for_ms=10 * MINUTE_MS, reason="operator")
     await limits.limiter.pause("default", for_ms=1000, reason="429")
     assert await limits.limiter.paused() == {"default": "operator"}
-    assert await limits.limiter.permit("default", CallClass.LOOK) > MINUTE_MS
+    assert await limits.limiter.permit("default", CallClass.LOOK) >= MINUTE_MS
 
 
 async def test_a_longer_pause_replaces_a_short_one(limits):
     await limits.limiter.pause("default", for_ms=1000, reason="429")
     await limits.limiter.pause("default", for_ms=10 * MINUTE_MS, reason="401")
     assert await limits.limiter.paused() == {"default": "401"}
-    assert await limits.limiter.permit("default", CallClass.ACT) > MINUTE_MS
+    assert await limits.limiter.permit("default", CallClass.ACT) >= MINUTE_MS
 
 
 async def test_a_pause_of_nothing_resumes_the_merchant(limits):
@@ -149,6 +170,120 @@ async def test_a_pause_of_nothing_resumes_the_merchant(limits):
     await limits.limiter.pause("default", for_ms=0, reason="operator")
     assert await limits.limiter.permit("default", CallClass.ACT) == 0
     assert await limits.limiter.paused() == {}
+
+
+async def test_a_pause_of_a_merchant_is_for_all_its_accounts_and_one_of_an_account_for_no_other(limits):
+    await limits.limiter.pause("default:JPY", for_ms=MINUTE_MS, reason="unauthorised")
+    assert await limits.limiter.permit("default:JPY", CallClass.ACT) > 0
+    assert await limits.limiter.permit("default", CallClass.ACT) == 0
+    assert await limits.limiter.paused() == {"default:JPY": "unauthorised"}
+    await limits.limiter.pause("shop", for_ms=MINUTE_MS, reason="operator")
+    assert await limits.limiter.permit("shop:JPY", CallClass.LOOK) > 0
+
+
+async def test_the_accounts_of_a_merchant_share_its_limit(limits):
+    assert await granted(limits, merchant="default") == BURST
+    assert await granted(limits, merchant="default:JPY") == 0
+
+
+async def test_no_more_calls_are_on_the_wire_than_the_merchant_may_have(limits):
+    assert await granted(limits, merchant="narrow") == SLOTS
+    limits.limiter.ended("narrow")
+    await limits.advance(2000)
+    assert await granted(limits, merchant="narrow") == 1
+    assert await granted(limits) == BURST
+
+
+async def test_the_slots_of_a_worker_that_is_gone_are_free_after_longer_than_any_call_lasts(redis_url):
+    gone, other = RedisLimits(redis_url), RedisLimits(redis_url)
+    assert await granted(gone, merchant="narrow") == SLOTS
+    assert await granted(other, merchant="narrow") == 0
+    await other.advance(HELD_MS + 2000)
+    assert await granted(other, merchant="narrow") == SLOTS
+    await gone.close()
+    await other.close()
+
+
+async def fails(limits, count, *, account="default"):
+    return [await limits.limiter.outcome(account, is_alive=False) for _ in range(count)]
+
+
+async def test_failures_in_a_row_open_the_breaker_once(limits):
+    await limits.limiter.permit("default", CallClass.ACT)
+    assert await fails(limits, OPENS_AT + 2) == [None] * (OPENS_AT - 1) + [Turn.OPENED, None, None]
+    assert await limits.limiter.permit("default", CallClass.ACT) > 0
+    assert list(limits.limiter.broken()) == ["default"]
+
+
+async def test_each_success_takes_a_failure_away(limits):
+    for _ in range(OPENS_AT):
+        assert await fails(limits, OPENS_AT - 1) == [None] * (OPENS_AT - 1)
+        for _ in range(OPENS_AT):
+            assert await limits.limiter.outcome("default", is_alive=True) is None
+    assert await limits.limiter.permit("default", CallClass.ACT) == 0
+
+
+async def test_failures_are_forgotten_after_a_minute_without_another(limits):
+    await fails(limits, OPENS_AT - 1)
+    await limits.advance(FORGOTTEN_AFTER_MS + 1)
+    assert await fails(limits, 1) == [None]
+
+
+async def test_an_open_breaker_lets_one_look_through_at_a_time_and_never_a_call_that_acts(limits):
+    await fails(limits, OPENS_AT)
+    looks = acts = 0
+    for _ in range(8):
+        await limits.advance(PROBE_FIRST_MS + 100)
+        for _ in range(3):
+            acts += not await limits.limiter.permit("default", CallClass.ACT)
+        given = [not await limits.limiter.permit("default", CallClass.LOOK) for _ in range(3)]
+        looks += sum(given)
+    assert (acts, looks) == (0, 8)
+
+
+async def test_the_longer_the_outage_the_rarer_the_probes_but_not_rarer_than_half_a_minute(limits):
+    await fails(limits, OPENS_AT)
+    await limits.advance(2 * 60 * MINUTE_MS)
+    assert await limits.limiter.permit("default", CallClass.LOOK) == 0
+    assert await limits.limiter.permit("default", CallClass.LOOK) == pytest.approx(PROBE_MAX_MS, abs=2000)
+
+
+async def test_a_sign_of_life_closes_the_breaker_and_the_rate_rises_by_and_by(limits):
+    await limits.limiter.permit("default", CallClass.ACT)
+    await fails(limits, OPENS_AT)
+    await limits.advance(2 * 60 * MINUTE_MS)
+    assert await limits.limiter.permit("default", CallClass.ACT) > 0
+    assert await limits.limiter.outcome("default", is_alive=True) is Turn.CLOSED
+    await limits.advance(2000)
+    assert await granted(limits) == 1
+    await limits.advance(RAMP_MS + 2 * BURST * MINUTE_MS)
+    assert await granted(limits) == BURST
+    assert list(limits.limiter.broken()) == []
+
+
+async def test_a_provider_that_fails_again_at_once_opens_it_again_at_once(limits):
+    await fails(limits, OPENS_AT)
+    await limits.limiter.permit("default", CallClass.ACT)
+    await limits.limiter.outcome("default", is_alive=True)
+    assert await fails(limits, 1) == [Turn.OPENED]
+
+
+async def test_the_breakers_of_two_accounts_do_not_touch_each_other(limits):
+    await fails(limits, OPENS_AT, account="default:JPY")
+    assert await limits.limiter.permit("default", CallClass.ACT) == 0
+    assert await limits.limiter.permit("default:JPY", CallClass.ACT) > 0
+
+
+async def test_a_merchant_is_rationed_to_its_rate_while_it_is_refused_and_to_nothing_while_it_is_paused(limits):
+    assert limits.limiter.rationed() == {}
+    await granted(limits)
+    assert limits.limiter.rationed() == {"default": pytest.approx(1 / 60)}
+    await limits.limiter.pause("default", for_ms=MINUTE_MS, reason="operator")
+    await limits.advance(1500)  # a refusal is remembered for a second
+    await limits.limiter.permit("default", CallClass.ACT)
+    assert limits.limiter.rationed() == {"default": 0.0}
+    await limits.advance(5000)
+    assert limits.limiter.rationed() == {}
 
 
 @pytest.mark.parametrize("burst", [1, 2])

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from orchestrator.adapters.call_rate import CallRate
 from orchestrator.adapters.redis_connection import connect
 from orchestrator.adapters.redis_limiter import RedisLimiter
 from orchestrator.adapters.redis_store import RedisStore
@@ -102,8 +103,7 @@ def test_a_paused_merchant_is_the_reason(payorch, shelf, environment):
         limiter = RedisLimiter(
             connect(environment["PAYORCH_REDIS_URL"]),
             namespace=environment["PAYORCH_NAMESPACE"],
-            rate_per_s=1,
-            burst=1,
+            rate_of=lambda _: CallRate(rate_per_s=1, burst=1),
         )
         await limiter.pause("default", for_ms=60_000, reason="unauthorised")
         await limiter.close()

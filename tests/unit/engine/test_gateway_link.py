@@ -122,6 +122,11 @@ async def test_vector_11_the_first_401_is_answered_by_another_token_at_once():
     assert world.ledger.said("merchant.paused") == 0
 
 
+def pauses(world):
+    """The reasons for which calls were paused."""
+    return {fields["reason"] for event, fields in world.ledger.lines if event == "merchant.paused"}
+
+
 async def test_vector_11_the_second_401_pauses_the_merchant_and_no_loop_follows():
     world = World()
     world.provider.script("create", UNAUTHORISED)
@@ -144,7 +149,7 @@ async def test_a_401_that_comes_again_after_another_answer_is_a_first_one_again(
     await world.submit(gateway_intent())
     await world.pass_time(MINUTE_MS)
     assert world.story(GATEWAY) == ["accepted", "requires_action"]
-    assert world.ledger.said("merchant.paused") == 0
+    assert "unauthorised" not in pauses(world)
 
 
 async def test_a_token_that_is_refused_pauses_the_merchant_and_sends_nothing():
@@ -168,7 +173,7 @@ async def test_i5_a_token_that_cannot_be_had_fails_no_payment(obstacle):
     assert (world.provider.requests, world.story(GATEWAY)) == ([], ["accepted"])
     await world.pass_time(5 * MINUTE_MS)
     assert world.story(GATEWAY) == ["accepted", "requires_action"]
-    assert world.ledger.said("merchant.paused") == 0
+    assert "unauthorised" not in pauses(world)
 
 
 async def test_without_a_token_in_time_it_expires_unsent():

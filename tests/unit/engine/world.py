@@ -27,7 +27,7 @@ from orchestrator.webhook_auth import WebhookAuth
 from tests.unit.core.building import NOW_MS, as_body, card_intent
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from orchestrator.payment import Payment
 
@@ -139,6 +139,18 @@ class Gate:
         wait_ms = max(0, self._until_ms.get(merchant, 0) - self._clock.now_ms())
         self.given[call_class] += not wait_ms
         return wait_ms
+
+    def ended(self, account: str) -> None:
+        """Slots are not counted here."""
+
+    async def outcome(self, account: str, *, is_alive: bool) -> None:
+        """No breaker here."""
+
+    def rationed(self) -> Mapping[str, float]:
+        return {}
+
+    def broken(self) -> Sequence[str]:
+        return ()
 
     async def pause(self, merchant: str, *, for_ms: int, reason: str) -> None:
         self._until_ms[merchant] = self._clock.now_ms() + for_ms
