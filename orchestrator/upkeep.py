@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orchestrator.doubt import ATTEMPTS_MAX
 from orchestrator.flows import FLOWS
 from orchestrator.next_step import Wait, next_step
-from orchestrator.payment import CAPTURE, CREATE, OperationState, Payment, RefundOutcome, refunds_of
+from orchestrator.payment import CAPTURE, CREATE, Operation, OperationState, Payment, RefundOutcome, refunds_of
 from orchestrator.policy import DAY_S, Policy
 from orchestrator.statuses import Stage, Status, stage_of
 
@@ -66,7 +66,7 @@ def broken_operations(payment: Payment, *, policy: Policy) -> Iterator[Finding]:
     """I1: how often each operation was sent, and that nothing is left that could be sent once more than allowed."""
     rulings = sum(1 for refused in payment.decisions.values() if not refused)
     for name, operation in payment.operations.items():
-        allowed = attempts_allowed(payment, name, policy=policy) + rulings
+        allowed = attempts_allowed(payment, operation, policy=policy) + rulings
         if operation.attempt > allowed:
             yield "I1", f"{name} is at attempt {operation.attempt}, at most {allowed} may be made of it"
         if operation.state is OperationState.SENDING and operation.deadline_ms is None:
@@ -81,11 +81,15 @@ def broken_operations(payment: Payment, *, policy: Policy) -> Iterator[Finding]:
     yield from _refunds(payment)
 
 
-def attempts_allowed(payment: Payment, name: str, *, policy: Policy) -> int:
+def attempts_allowed(payment: Payment, operation: Operation, *, policy: Policy) -> int:
     """How often an operation may be sent without a person's word, by the settings of any time."""
-    if name == CAPTURE or (name == CREATE and payment.flow in _BY_SETTINGS):
+    if operation.name == CAPTURE:
         return ATTEMPTS_MAX
-    return ATTEMPTS_MAX if name == CREATE and FLOWS[payment.flow].recreates(payment, policy) else 1
+    flow = FLOWS[payment.flow]
+    # What only seems unsent since the store lost its tail is looked up in the list, then sent: a card too.
+    is_looked_up = operation.lost_at_ms > 0 and flow.scan is not None
+    may_be_again = payment.flow in _BY_SETTINGS or is_looked_up or flow.recreates(payment, policy)
+    return ATTEMPTS_MAX if operation.name == CREATE and may_be_again else 1
 
 
 def _refunds(payment: Payment) -> Iterator[Finding]:

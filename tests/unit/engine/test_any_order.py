@@ -5,6 +5,7 @@ import asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.advance import advance
 from tests.unit.core.building import card_body
 from tests.unit.engine.world import CARD, EMPTY_LIST, HOUR_MS, LOST, UNSENT, World, said
 
@@ -73,7 +74,17 @@ async def run(how_created: str, steps: list[tuple[str, object]]) -> World:
             case _:
                 await world.deliver()
     await world.pass_time(HOUR_MS)
+    await take_suspects(world)
+    await world.pass_time(HOUR_MS)
     return world
+
+
+async def take_suspects(world: World) -> None:
+    """What five workers died with is taken by one that has nothing else in hand."""
+    for shard in await world.store.suspects():
+        record = await world.store.claim_alone(shard, owner="w1", lease_ms=world.policy.lease_ms)
+        if record is not None:
+            await advance(record, engine=world.engines["w1"])
 
 
 @settings(max_examples=25)

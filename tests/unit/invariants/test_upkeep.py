@@ -93,6 +93,12 @@ def test_i1_a_create_is_made_again_only_as_often_as_its_flow_allows(payment, mos
     assert [name for name, _ in alone(refused)] == ["I1"]
 
 
+def test_i1_a_card_whose_mark_may_be_lost_with_the_stores_tail_is_looked_up_then_sent():
+    held = created(card_intent(), status=Status.PROCESSING)
+    assert alone(in_state(held, CREATE, DONE, attempt=2, lost_at_ms=NOW_MS)) == []
+    assert [name for name, _ in alone(in_state(held, CREATE, DONE, attempt=3, lost_at_ms=NOW_MS))] == ["I1"]
+
+
 def test_i1_a_capture_is_made_twice_at_most():
     held = created(card_intent(), status=Status.PROCESSING, reason=Reason.CAPTURING)
     assert alone(in_state(held, CAPTURE, IN_DOUBT, attempt=2)) == []
