@@ -44,6 +44,7 @@ _CONFIRMABLE = frozenset(
         Stage.SETTLING,
     }
 )
+_MAY_WANT_A_CODE = frozenset({Stage.ACTION, Stage.AWAIT})  # from all others there is no way back to them
 _REFUNDABLE = frozenset({Stage.SETTLING, Stage.SUCCEEDED, Stage.PARTIALLY_REFUNDED, Stage.DISPUTED})
 _SUCCEEDED_ONCE = _PAID - {Stage.SETTLING}
 _UNANSWERED = frozenset({OperationState.READY, OperationState.SENDING, OperationState.IN_DOUBT})
@@ -289,6 +290,7 @@ def _applied(payment: Payment, sighting: Sighting, target: Target, now_ms: int) 
         provider_stage=sighting.provider_stage or payment.provider_stage,
         next_action=sighting.next_action or payment.next_action,
         failure=sighting.failure or payment.failure,
+        otp_code=payment.otp_code if target.column in _MAY_WANT_A_CODE else None,
     )
     if target.status is Status.FAILED and payment.failure is None:
         payment = replace(payment, failure={"code": "failed", "message": "The provider gave no reason."})

@@ -30,6 +30,14 @@ STEPS = st.one_of(
     st.tuples(st.just("death"), st.sampled_from(["w1", "w2"])),
     st.tuples(st.just("again"), st.none()),
 )
+DEATHS_MAX = 3  # with which more workers die is tried alone and put aside: `test_parking`
+
+
+def stories(longest: int) -> st.SearchStrategy[list[tuple[str, object]]]:
+    steps = st.lists(STEPS, max_size=longest)
+    return steps.filter(lambda story: sum(name == "death" for name, _ in story) <= DEATHS_MAX)
+
+
 CREATED = st.sampled_from(["answered", "lost", "unsent first", "dies"])
 
 
@@ -88,7 +96,7 @@ async def take_suspects(world: World) -> None:
 
 
 @settings(max_examples=25)
-@given(how_created=CREATED, steps=st.lists(STEPS, max_size=12))
+@given(how_created=CREATED, steps=stories(12))
 def test_i1_i2_i3_hold_in_any_order_of_webhooks_polls_deaths_and_lost_answers(how_created, steps):
     async def check():
         world = await run(how_created, steps)
@@ -106,7 +114,7 @@ def test_i1_i2_i3_hold_in_any_order_of_webhooks_polls_deaths_and_lost_answers(ho
 
 
 @settings(max_examples=10)
-@given(how_created=CREATED, steps=st.lists(STEPS, max_size=10))
+@given(how_created=CREATED, steps=stories(10))
 def test_i4_a_paid_payment_never_falls_back_to_unpaid(how_created, steps):
     async def check():
         world = await run(how_created, steps)
@@ -119,7 +127,7 @@ def test_i4_a_paid_payment_never_falls_back_to_unpaid(how_created, steps):
 
 
 @settings(max_examples=10)
-@given(how_created=CREATED, steps=st.lists(STEPS, max_size=10))
+@given(how_created=CREATED, steps=stories(10))
 def test_i8_the_journal_holds_no_token_address_or_authorization(how_created, steps):
     async def check():
         world = await run(how_created, steps)

@@ -152,6 +152,7 @@ async def test_a_webhook_that_settles_it_before_the_code_is_sent_keeps_the_code_
     await world.hook(mobile("received"), key=PAYIN)
     assert codes(world) == []
     assert world.story(PAYIN)[-1] == "succeeded"
+    assert (await world.payment(PAYIN)).otp_code is None
 
 
 async def test_a_push_to_the_phone_needs_no_code():
