@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.doubt import grace_ends_ms
 from orchestrator.flows.provider_object import status_word, text, time_ms, unwrap
-from orchestrator.limits import heed, permit, told_to_wait_ms
+from orchestrator.limits import heed, permitted, told_to_wait_ms
 from orchestrator.outcome import Verdict, verdict_of
 from orchestrator.payment import CREATE, Payment
 from orchestrator.ports import CallClass
@@ -89,14 +90,15 @@ async def _made(payment: Payment, scan: Scan, from_ms: int, engine: Engine) -> L
     before: list[Mapping[str, Any]] | None = None
     wait_ms, is_whole = 0, False
     for page in range(1, engine.policy.scan_pages_max + 1):
-        wait_ms = await _patient_permit(payment, engine)
-        if wait_ms:
-            break
-        request = scan.request(payment, from_ms, to_ms, page)
-        reply = await engine.provider.call(request)
-        await heed(reply, request, payment.key, engine=engine)
+        async with AsyncExitStack() as calls:
+            wait_ms = await _patient_permit(payment, engine, calls)
+            if wait_ms:
+                break
+            request = scan.request(payment, from_ms, to_ms, page)
+            reply = await engine.provider.call(request)
+        await heed(reply, request, engine=engine, key=payment.key)
         wait_ms = told_to_wait_ms(reply, engine=engine)
-        of_page = _records(reply)
+        of_page = records_in(reply)
         if wait_ms or of_page is None or (of_page and of_page == before):
             break  # the same page again: its number is not heeded, and there is no more to learn
         records += of_page
@@ -132,9 +134,9 @@ def _told(reply: Reply, name: str) -> int | None:
     return int(number) if number is not None and number.isdecimal() and int(number) > 0 else None
 
 
-async def _patient_permit(payment: Payment, engine: Engine) -> int:
+async def _patient_permit(payment: Payment, engine: Engine, calls: AsyncExitStack) -> int:
     """0, or what is left to wait where that is longer than a scan waits for its next page."""
-    while wait_ms := await permit(payment.key.merchant, CallClass.CONFIRM, engine=engine):
+    while wait_ms := await calls.enter_async_context(permitted(payment.credentials, CallClass.CONFIRM, engine=engine)):
         if wait_ms > PATIENCE_MS:
             return wait_ms
         await engine.clock.sleep(wait_ms / 1000)
@@ -155,7 +157,7 @@ def _adopted_first(record: Mapping[str, Any]) -> tuple[bool, int]:
     return status_word(record.get("status")) == "failed", time_ms(record.get("created_at")) or 0
 
 
-def _records(reply: Reply) -> list[Mapping[str, Any]] | None:
+def records_in(reply: Reply) -> list[Mapping[str, Any]] | None:
     """The records of a page, one that is no object as an empty one; None where the reply is no page."""
     body = unwrap(reply.body) if verdict_of(reply) is Verdict.ANSWERED else None
     records = body.get("records") if body else None
