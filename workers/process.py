@@ -23,6 +23,7 @@ from orchestrator.adapters.store_clock import HEAR_EVERY_S
 from orchestrator.errors import RefusedError, StoreUnavailableError
 from orchestrator.refuse import Incoming, refuse
 from workers.amqp_intake import AmqpIntake
+from workers.audit_job import AuditJob
 from workers.bootstrap import build_engine, new_owner
 from workers.health import health_routes
 from workers.loop import LoopThread
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from orchestrator.adapters.redis_store import RedisStore
     from orchestrator.adapters.store_clock import StoreClock
     from workers.amqp_session import IncomingMessage
+    from workers.audit_request import AuditRequest
     from workers.bootstrap import Settings
     from workers.replay_request import ReplayRequest
     from workers.telemetry import Figures
@@ -71,11 +73,13 @@ class WorkerProcess:
         self._amqp_intake: AmqpIntake | None = None
         self._relay: Relay | None = None
         self._replay = ReplayJob(settings)
+        self._audit = AuditJob(settings, self._loop)
         self._server: uvicorn.Server | None = None
         self._watchdog: Watchdog | None = None
         self._durability = "not asked yet"
         self._stop_by_s: float | None = None
         self.telemetry.watch(self.figures)
+        self.telemetry.registry.register(self._audit)
 
     def start_loop(self, *, while_waiting: Callable[[], None]) -> None:
         """Start the loop and wait for Redis; raises UnfitRedisError or ShardCountError where it must not be used.
@@ -189,6 +193,10 @@ class WorkerProcess:
     def replay(self, request: ReplayRequest) -> None:
         """Begin to publish events of the past again; raises ReplayRunningError, and ValueError for nonsense."""
         self._replay.start(request)
+
+    def audit(self, request: AuditRequest) -> None:
+        """Begin to check what is stored; raises AuditRunningError, and ValueError for nonsense."""
+        self._audit.start(request)
 
     def figures(self) -> Figures:
         """What each part says of itself, for `celery inspect stats` and the metrics."""

@@ -9,6 +9,7 @@ from celery import Task, shared_task
 from celery.exceptions import Reject
 
 from orchestrator.errors import StoreUnavailableError
+from workers.audit_request import AuditRequest
 from workers.replay_request import ReplayRequest
 
 STORE_WITHIN_S = 30.0
@@ -32,6 +33,15 @@ def replay(self: Task, **request: str | None) -> None:
     queue, binding. How it ended is in the worker's log; a worker that ends leaves it unfinished.
     """
     self.app.payorch.replay(ReplayRequest(**{name: value for name, value in request.items() if value is not None}))
+
+
+@shared_task(name="payments.audit", bind=True, acks_late=True, ignore_result=True)
+def audit(self: Task, **request: str | bool | None) -> None:
+    """Begin `payorch audit` in this worker; the arguments are its options: intent, merchant, since, provider.
+
+    What it finds is in the worker's log and metrics; a worker that ends leaves it unfinished.
+    """
+    self.app.payorch.audit(AuditRequest(**{name: value for name, value in request.items() if value is not None}))  # type: ignore[arg-type]
 
 
 def _store(task: Task, message: Any, *, is_command: bool) -> None:

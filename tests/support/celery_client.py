@@ -25,6 +25,11 @@ def send_replay_task(url: str, namespace: str, **options: str) -> None:
     _send(url, namespace, "payments.replay", options)
 
 
+def send_audit_task(url: str, namespace: str, **options: str | bool) -> None:
+    """The operator's task `payments.audit`."""
+    _send(url, namespace, "payments.audit", options)
+
+
 def _send(url: str, namespace: str, task: str, arguments: Mapping[str, Any]) -> None:
     with Celery(broker=url) as client:
         client.send_task(task, kwargs=arguments, queue=f"{namespace}payments.tasks")

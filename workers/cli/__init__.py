@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("workers.cli.watch", "Show status events as they are published."),
     "deadletters": ("workers.cli.deadletters", "Show messages that were refused."),
     "events": ("workers.cli.events", "Publish status events of the past again."),
+    "audit": ("workers.cli.audit", "Check stored payments against their events and the provider."),
     "doctor": ("workers.cli.doctor", "Say what is wrong with this installation, and what to do."),
     "sandbox": ("workers.cli.sandbox", "Run the provider's stand-in on this machine."),
 }
