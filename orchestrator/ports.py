@@ -188,10 +188,13 @@ class PaymentStore(Protocol):
         """When it wants attention next, in milliseconds; the end of the lease where it is claimed; None: never."""
         ...
 
-    async def claim(self, shard: int, *, owner: str, lease_ms: int, limit: int) -> list[Record]:
+    async def claim(
+        self, shard: int, *, owner: str, lease_ms: int, limit: int, rations: Mapping[str, int] | None = None
+    ) -> list[Record]:
         """Claim payments of a shard that are due and have no live owner, oldest due first, at most `limit`.
 
-        A suspect, whose lease ran out ALONE_AT_CLAIMS times, is passed over: `claim_alone` takes it.
+        A suspect, whose lease ran out ALONE_AT_CLAIMS times, is passed over: `claim_alone` takes it. Of a merchant
+        in `rations` no more than its number are claimed, and those that something was heard of since their last turn.
         """
         ...
 

@@ -31,6 +31,7 @@ class StoredPayment:
     owned_until_ms: int = 0
     alone: bool = False
     notify_op: str | None = None
+    heard_ms: int | None = None  # since when something waits that was heard of it, while nobody owned it
 
     def record(self, *, lost_at_ms: int) -> Record:
         """As the caller gets it."""

@@ -25,7 +25,7 @@ from orchestrator.ports import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from orchestrator.ports import Clock, Commit
 
@@ -113,6 +113,7 @@ class MemoryStore:
             self._lease(stored, owner, lease_ms)
             return Acceptance(outcome=AcceptOutcome.ACCEPTED, record=self._record(stored))
         now = self._clock.now_ms()
+        stored.heard_ms = now if stored.observations else None
         self._set_due(key, min(due_at_ms, now) if stored.observations else due_at_ms)
         return Acceptance(outcome=AcceptOutcome.ACCEPTED)
 
@@ -125,11 +126,14 @@ class MemoryStore:
         """When it wants attention next, in milliseconds; the end of the lease where it is claimed; None: never."""
         return self.due(key)
 
-    async def claim(self, shard: int, *, owner: str, lease_ms: int, limit: int) -> list[Record]:
+    async def claim(
+        self, shard: int, *, owner: str, lease_ms: int, limit: int, rations: Mapping[str, int] | None = None
+    ) -> list[Record]:
         """Claim due payments without a live owner: merchants take turns, each its longest due first; no suspects."""
         now = self._clock.now_ms()
         batch: list[StoredPayment] = []
-        for stored in self._in_turn(shard, limit):
+        for stored in self._in_turn(shard, limit, rations or {}):
+            stored.heard_ms = None
             if stored.leases_lost(now) >= ALONE_AT_CLAIMS:
                 self._suspects[stored.key] = None
                 self._due[stored.key] = now + lease_ms
@@ -233,6 +237,7 @@ class MemoryStore:
         if is_command:
             stored.rest_until_ms = 0
         if not stored.lives_with_an_owner(now) and stored.rest_until_ms <= now:
+            stored.heard_ms = stored.heard_ms or now
             self._set_due(key, min(self._due.get(key, now), now))
         return NotifyOutcome.STORED
 
@@ -292,27 +297,41 @@ class MemoryStore:
             for queue in self._listeners:
                 queue.put_nowait(self._shard(key))
 
-    def _in_turn(self, shard: int, limit: int) -> list[StoredPayment]:
-        """The due payments of a shard without a live owner, merchants taking turns; `limit` of each at most."""
+    def _in_turn(self, shard: int, limit: int, rations: Mapping[str, int]) -> list[StoredPayment]:
+        """The due payments of a shard without a live owner, merchants taking turns; `limit` of each at most.
+
+        On a ration: those that something was heard of, then as many as it allows.
+        """
         now = self._clock.now_ms()
         queues: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
         for key, at_ms in self._due.items():
             if at_ms <= now and self._shard(key) == shard:
                 queues[key.merchant].append((at_ms, key.intent_id))
-        for queue in queues.values():
+        for merchant, queue in queues.items():
             queue.sort()
-        order = sorted(queues, key=lambda merchant: (queues[merchant][0][0], merchant))
+            if merchant in rations:
+                heard = self._heard(merchant, queue)[:limit]
+                named = {intent_id for _, intent_id in heard}
+                queue[:] = [*heard, *(each for each in queue[: min(limit, rations[merchant])] if each[1] not in named)]
+        filled = {merchant: queue for merchant, queue in queues.items() if queue}
+        order = sorted(filled, key=lambda merchant: (min(filled[merchant])[0], merchant))
         turns = sorted(
             (turn, order.index(merchant), PaymentKey(merchant=merchant, intent_id=intent_id))
-            for merchant, queue in queues.items()
-            for turn, (_, intent_id) in enumerate(queue[:limit])
+            for merchant, queue in filled.items()
+            for turn, (_, intent_id) in enumerate(queue[: 2 * limit if merchant in rations else limit])
         )
         return [self._payments[key] for _, _, key in turns]
+
+    def _heard(self, merchant: str, queue: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+        """Those of a queue that something was heard of, the longest waiting first."""
+        since = [(self._payments[PaymentKey(merchant=merchant, intent_id=name)].heard_ms, name) for _, name in queue]
+        return sorted((at_ms, name) for at_ms, name in since if at_ms is not None)
 
     def _take(self, stored: StoredPayment, owner: str, lease_ms: int, *, alone: bool = False) -> None:
         stored.claims = stored.leases_lost(self._clock.now_ms())
         stored.alone = alone
         stored.rest_until_ms = 0
+        stored.heard_ms = None
         self._lease(stored, owner, lease_ms)
 
     def _lease(self, stored: StoredPayment, owner: str, lease_ms: int) -> None:
@@ -324,7 +343,7 @@ class MemoryStore:
         stored.owner = None
         stored.owned_until_ms = 0
         if stored.observations:
-            due_at_ms = self._clock.now_ms()
+            due_at_ms = stored.heard_ms = self._clock.now_ms()
         if due_at_ms is None:
             self._due.pop(stored.key, None)
         else:

@@ -26,7 +26,7 @@ from orchestrator.ports import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from redis.asyncio import Redis
 
@@ -126,14 +126,17 @@ class RedisStore:
         score = await self._calls.command("ZSCORE", self._keys.payment(key)[2], key.intent_id)
         return None if score is None else int(score)
 
-    async def claim(self, shard: int, *, owner: str, lease_ms: int, limit: int) -> list[Record]:
+    async def claim(
+        self, shard: int, *, owner: str, lease_ms: int, limit: int, rations: Mapping[str, int] | None = None
+    ) -> list[Record]:
         """Claim due payments without a live owner: merchants take turns, each its longest due first.
 
         A suspect is passed over and remembered for `claim_alone`. A claim that reaches Redis, or is executed by
         it, later than two seconds after this call began takes nothing: its caller may be gone.
         """
         names = (self._keys.merchants(shard), self._keys.suspects(shard), *self._keys.tail(shard))
-        arguments = (owner, lease_ms, ALONE_AT_CLAIMS, limit, self._tail.seen(shard))
+        words = [word for ration in (rations or {}).items() for word in ration]
+        arguments = (owner, lease_ms, ALONE_AT_CLAIMS, limit, self._tail.seen(shard), *words)
         claimed, commits, lost_at_ms, unreadable = await self._claimed(scripts.CLAIM, names, shard, *arguments)
         self._learn(shard, commits, lost_at_ms)
         for name in unreadable:

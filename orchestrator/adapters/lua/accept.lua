@@ -32,6 +32,9 @@ redis.call('XADD', events, '*', 'event', event)
 redis.call('INCR', commits)
 redis.call('SADD', merchants, merchant)
 redis.call('ZADD', due, due_at, intent_id)
+if waiting > 0 and owner == '' then
+  redis.call('ZADD', heard_beside(due), 'NX', now, intent_id)
+end
 redis.call('ZREM', orphans, merchant .. '/' .. intent_id)
 redis.call('ZREM', unclaimed, merchant .. '/' .. intent_id)
 if owner ~= '' then

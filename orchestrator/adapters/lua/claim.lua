@@ -1,4 +1,5 @@
 -- Claims due payments of one shard: merchants take turns, each gives its longest due first. Suspects are set aside.
+-- A merchant on a ration gives no more than that, and those that something was heard of: they may need no call.
 -- The names of the due indexes and payments follow from the shard's merchants, so they cannot be declared;
 -- all of them carry the hash tag of KEYS[1].
 local merchants, suspects, commits, lost = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -8,7 +9,10 @@ local commits_seen = tonumber(ARGV[7])
 local UNREADABLE_MS = 60000
 local now = now_ms()
 local lost_at = tail_lost_at(commits, lost, commits_seen, now)
-local unreadable = {}
+local unreadable, rations = {}, {}
+for position = 8, #ARGV, 2 do
+  rations[ARGV[position]] = tonumber(ARGV[position + 1])
+end
 
 local function told(claimed)
   return {now, claimed, tonumber(redis.call('GET', commits) or 0), lost_at, unreadable}
@@ -23,11 +27,30 @@ local function key(kind, merchant, intent_id)
   return prefix .. kind .. ':' .. merchant .. (intent_id and '/' .. intent_id or '')
 end
 
+local function due_of(merchant)
+  local due, ids, oldest, known = key('due', merchant), {}, now, {}
+  local function add(name, most)
+    local found = redis.call('ZRANGE', name, '-inf', now, 'BYSCORE', 'LIMIT', 0, most, 'WITHSCORES')
+    for position = 1, #found, 2 do
+      if not known[found[position]] then
+        known[found[position]] = true
+        ids[#ids + 1] = found[position]
+        oldest = math.min(oldest, tonumber(found[position + 1]))
+      end
+    end
+  end
+  if rations[merchant] then
+    add(heard_beside(due), limit)
+  end
+  add(due, math.min(limit, rations[merchant] or limit))
+  return ids, oldest
+end
+
 local queues = {}
 for _, merchant in ipairs(redis.call('SMEMBERS', merchants)) do
-  local ids = redis.call('ZRANGE', key('due', merchant), '-inf', now, 'BYSCORE', 'LIMIT', 0, limit, 'WITHSCORES')
+  local ids, oldest = due_of(merchant)
   if #ids > 0 then
-    queues[#queues + 1] = {merchant = merchant, ids = ids, oldest = tonumber(ids[2])}
+    queues[#queues + 1] = {merchant = merchant, ids = ids, oldest = oldest}
   end
 end
 table.sort(queues, function(one, other)
@@ -48,6 +71,7 @@ end
 -- So is a suspect, which may be what kills its workers: claim_alone finds it, and here it is met again in a while.
 local function candidate(merchant, intent_id)
   local payment, due = key('payment', merchant, intent_id), key('due', merchant)
+  redis.call('ZREM', heard_beside(due), intent_id)
   local is_readable, record = pcall(read, payment, key('observations', merchant, intent_id))
   if not is_readable then
     unreadable[#unreadable + 1] = merchant .. '/' .. intent_id
@@ -66,10 +90,10 @@ end
 
 local batch = {}
 local function fill()
-  for turn = 1, limit do
+  for turn = 1, 2 * limit do
     local left = false
     for _, queue in ipairs(queues) do
-      local intent_id = queue.ids[2 * turn - 1]
+      local intent_id = queue.ids[turn]
       local found = intent_id and candidate(queue.merchant, intent_id)
       left = left or intent_id
       if found then

@@ -61,6 +61,9 @@ if event ~= '' then
 end
 redis.call('INCR', commits)
 redis.call('LTRIM', observations, seen, -1)
+if waiting > seen and not rest_ms and not keep_lease_ms then
+  redis.call('ZADD', heard_beside(due), 'NX', now, intent_id)
+end
 if due_at then
   redis.call('ZADD', due, due_at, intent_id)
 else

@@ -28,6 +28,7 @@ if is_command and record.rest_until > now then
 end
 if not owned_by_somebody(record, now) and record.rest_until <= now then
   redis.call('ZADD', due, 'LT', now, intent_id)
+  redis.call('ZADD', heard_beside(due), 'NX', now, intent_id)
   redis.call('PUBLISH', bell, shard)
 end
 return 'stored'

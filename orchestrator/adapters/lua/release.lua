@@ -8,6 +8,7 @@ end
 local now = now_ms()
 if redis.call('LLEN', observations) > 0 then
   due_at = now
+  redis.call('ZADD', heard_beside(due), 'NX', now, intent_id)
 end
 redis.call('HSET', payment, 'owner', '', 'owned_until', 0)
 if due_at then

@@ -74,6 +74,11 @@ local function mark_alone(record, payment, alone)
   end
 end
 
+-- The payments of a merchant that something was heard of since their last turn, beside its due index.
+local function heard_beside(due)
+  return (string.gsub(due, '}:due:', '}:heard:', 1))
+end
+
 -- Writes the claim into the hash and the due index and returns the record as it is then.
 local function take(record, payment, due, intent_id, claim, now)
   record.claims = leases_lost(record, now, claim.alone_at)
@@ -85,6 +90,7 @@ local function take(record, payment, due, intent_id, claim, now)
     redis.call('HDEL', payment, 'rest_until')
   end
   redis.call('ZADD', due, record.owned_until, intent_id)
+  redis.call('ZREM', heard_beside(due), intent_id)
   return record
 end
 
