@@ -74,6 +74,10 @@ class AuditJob(Collector):
         except (PayorchError, ValueError) as error:
             log.error("audit.failed", error=str(error))  # noqa: TRY400  # a sentence, no traceback
             return
+        except Exception as error:
+            # Nobody waits for this job, so that nobody else would tell of it.
+            log.error("audit.failed", error=type(error).__name__)  # noqa: TRY400  # its words may hold addresses
+            raise
         self._last, self._ended_s = audited, time.time()
         log.info(
             "audit.done",

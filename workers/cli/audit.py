@@ -107,4 +107,9 @@ def _tell(audited: Audited, *, as_json: bool) -> None:
     if as_json:
         say_json(figures | {"by_invariant": dict(sorted(audited.findings.items()))})
         return
-    say(", ".join(f"{number} {name.replace('_', ' ')}" for name, number in figures.items()))
+    say(", ".join(f"{number} {_words(name, number)}" for name, number in figures.items()))
+
+
+def _words(name: str, number: int) -> str:
+    words = name.replace("_", " ")
+    return words.removesuffix("s") if number == 1 else words

@@ -72,7 +72,7 @@ def test_a_finding_is_a_line_that_says_what_to_do(payorch, shelf, client, log_of
     assert said.status == 1
     assert found.startswith("default/ord-1  I3  none of its 1 events is in the log  -> ")
     assert "payorch get" in found
-    assert figures.endswith(", 1 findings")
+    assert figures.endswith("0 unsettled, 1 finding")
 
 
 def test_an_event_that_was_removed_is_missed(findings, shelf, client, log_of):
@@ -113,6 +113,8 @@ def test_a_due_entry_that_was_dropped_is_missed(findings, shelf, client, keys):
     shelf.put(intent())
     client.zrem(keys.payment(KEY)[2], "ord-1")
     assert findings() == [("default/ord-1", "I2", "it is accepted and never comes due: nobody will look at it again")]
+    shelf.hear("ord-1", {"uuid": "PSADT5CE"})  # whatever is said of it makes it due
+    assert findings() == []
 
 
 def test_a_due_index_that_no_claim_visits_is_none(findings, shelf, client, keys):
