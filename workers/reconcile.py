@@ -15,6 +15,8 @@ from orchestrator.errors import StoreCorruptError, StoreUnavailableError
 from orchestrator.parking import put_aside
 from orchestrator.unclaimed import refuse_unclaimed
 from workers.in_flight import InFlight
+from workers.probes import Probes
+from workers.rations import Rations
 from workers.suspects import Suspects
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ class Reconciler:
         self._concurrency = concurrency
         self._in_flight = InFlight(self._advance)
         self._suspects = Suspects(engine, self._in_flight, may_claim=self._may_claim)
+        self._probes = Probes(engine)
+        self._rations = Rations(engine.limiter, shards=engine.store.shards)
         self._counts: Counter[str] = Counter(advanced=0, failed=0, leases_gone=0, rounds=0, unreadable=0)
         self._rung: set[int] = set()
         self._wake = asyncio.Event()
@@ -98,6 +102,7 @@ class Reconciler:
         await asyncio.wait({drained, hurried}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         is_complete = drained.done()
         await _cancelled(drained, hurried, self._claiming, self._trying, *self._others)
+        await self._probes.stop()
         await self._hand_back(await self._in_flight.cut())
         return is_complete
 
@@ -163,6 +168,8 @@ class Reconciler:
             is_tick = loop.time() >= tick_s
             if is_tick:
                 tick_s = loop.time() + TICK_S
+                self._rations.share_out(tick_s=TICK_S)
+                self._probes.begin()
             await self._claim(range(self._engine.store.shards) if is_tick else rung)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(tick_s):
@@ -207,7 +214,13 @@ class Reconciler:
         engine = self._engine
         self._asked_for += limit
         try:
-            records = await engine.store.claim(shard, owner=engine.owner, lease_ms=engine.policy.lease_ms, limit=limit)
+            records = await engine.store.claim(
+                shard,
+                owner=engine.owner,
+                lease_ms=engine.policy.lease_ms,
+                limit=limit,
+                rations=self._rations.take(shard),
+            )
         except StoreCorruptError as error:
             # What is of no payment alone, as its index: the other shards go on.
             self._counts["unreadable"] += 1

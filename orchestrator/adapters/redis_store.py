@@ -135,9 +135,9 @@ class RedisStore:
         it, later than two seconds after this call began takes nothing: its caller may be gone.
         """
         names = (self._keys.merchants(shard), self._keys.suspects(shard), *self._keys.tail(shard))
-        words = [word for ration in (rations or {}).items() for word in ration]
-        arguments = (owner, lease_ms, ALONE_AT_CLAIMS, limit, self._tail.seen(shard), *words)
-        claimed, commits, lost_at_ms, unreadable = await self._claimed(scripts.CLAIM, names, shard, *arguments)
+        pairs = [word for pair in (rations or {}).items() for word in pair]
+        arguments = (lease_ms, ALONE_AT_CLAIMS, limit, self._tail.seen(shard), *pairs)
+        claimed, commits, lost_at_ms, unreadable = await self._claimed(scripts.CLAIM, names, shard, owner, *arguments)
         self._learn(shard, commits, lost_at_ms)
         for name in unreadable:
             self._tell("store.payment_unreadable", payment=name.decode())
