@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
@@ -15,12 +16,23 @@ if TYPE_CHECKING:
     from workers.bootstrap import Settings
 
 
+RECONNECT = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 2.0}  # seconds; kombu's grow to thirty
+
+
 class QuietConsumer(Consumer):
-    """The consumer without gossip, mingle and heartbeats: their queues leak on Redis and nobody here reads them."""
+    """The consumer without gossip, mingle and heartbeats: their queues leak on Redis and nobody here reads them.
+
+    It is back soon after its broker.
+    """
 
     def __init__(self, *args: Any, worker_options: dict[str, Any] | None = None, **kwargs: Any) -> None:
         quiet = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
         super().__init__(*args, worker_options={**(worker_options or {}), **quiet}, **kwargs)
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Connect, however often it takes."""
+        conn.ensure_connection = partial(conn.ensure_connection, **RECONNECT)
+        return super().ensure_connected(conn)
 
 
 def make_app(settings: Settings) -> Celery:
@@ -55,6 +67,7 @@ def make_app(settings: Settings) -> Celery:
         event_exchange=f"{settings.namespace}celeryev",
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # never give up
+        broker_channel_error_retry=True,  # a Redis that refuses a command (-READONLY, -OOM) must not end the worker
         broker_heartbeat=30,
         broker_transport_options=_transport_options(settings),
     )
