@@ -72,13 +72,11 @@ def _outside(world: World) -> list[tuple[str, str]]:
 def _why_unsettled(world: World, intent: str, payment: Payment) -> tuple[str, str] | None:
     status = public_view(payment).status
     charges = [charge for charge in world.provider.charges if charge.intent == intent]
-    if _is_with_a_person(payment, status):
+    charge = next((each for each in charges if each.reference == bare_reference(payment.reference)), None)
+    if _is_with_a_person(payment, status) or _is_never_told(world, intent, payment, charge):
         return None
-    if payment.flow == "gateway_link" and intent in world.courier.lost:
-        return None  # nothing but a webhook tells of a link
     if status not in FINAL:
         return "I2", f"{intent} is {status}/{payment.reason} for ever, review {payment.review}"
-    charge = next((each for each in charges if each.reference == bare_reference(payment.reference)), None)
     if charge is None:
         return _without_charge(world, intent, payment, charges)
     is_at_rest = charge.status in _AT_REST | _FELL_THROUGH or charge.flow == "gateway_link"
@@ -94,6 +92,18 @@ def _is_with_a_person(payment: Payment, status: Status) -> bool:
     if Review.PARKED in reviews:
         return True
     return is_doubted and Review.IN_DOUBT_AGED in reviews and (status not in FINAL or status is Status.SUCCEEDED)
+
+
+def _is_never_told(world: World, intent: str, payment: Payment, charge: Charge | None) -> bool:
+    """Unfinished, and so shown for ever, since the provider never says how it ended.
+
+    Nothing but a webhook tells of a link; and a card that was refunded before it settled shows no status any more
+    but that the refund fell through.
+    """
+    if payment.flow == "gateway_link" and intent in world.courier.lost:
+        return True
+    is_hidden = charge is not None and charge.status in _FELL_THROUGH
+    return is_hidden and payment.reason is Reason.SETTLING
 
 
 def _without_charge(world: World, intent: str, payment: Payment, charges: list[Charge]) -> tuple[str, str] | None:
