@@ -83,7 +83,7 @@ def observe(payment: Payment, sighting: Sighting, *, belief: Belief, now_ms: int
     if sighting.reference and payment.reference not in {None, sighting.reference}:
         payment = _other_reference(payment, sighting)
         if payment.reference != sighting.reference:
-            return payment
+            return _unusable(payment, sighting, now_ms)
     payment = _created(payment, sighting, now_ms)
     if sighting.refund_fell_through:
         return _refund_fell_through(payment, sighting, belief, now_ms)
@@ -357,8 +357,8 @@ def _refund_fell_through(payment: Payment, sighting: Sighting, belief: Belief, n
     """`return_rejected` and `return_expired` are explicit: back to where the refund began (contract 3.3)."""
     if belief.has_read and may_have_fallen_through_before(payment, sighting):
         return replace(payment, look_wanted=0)
-    if payment.status is Status.REFUNDED:  # bounced by the bank: a read must say that the money is back
-        return replace(payment, provider_status=sighting.provider_status, look_wanted=0)
+    if payment.status is Status.REFUNDED:
+        return _refund_bounced(payment, sighting, belief, now_ms)
     if payment.status is not Status.REFUND_PENDING:
         if sent_refund(payment) is None or payment.provider_status == sighting.provider_status:
             return payment
@@ -368,3 +368,14 @@ def _refund_fell_through(payment: Payment, sighting: Sighting, belief: Belief, n
     wanted = payment.look_wanted if payment.before_refund else 0  # never seen paid: a read tells how it stands
     payment = replace(payment, before_refund=None, provider_status=sighting.provider_status, look_wanted=wanted)
     return refund_fell_through(payment, now_ms=now_ms).moved(status, reason, now_ms=now_ms)
+
+
+def _refund_bounced(payment: Payment, sighting: Sighting, belief: Belief, now_ms: int) -> Payment:
+    """The bank sent back what had been returned: a read must say so too, or that the money is here again."""
+    payment = replace(payment, provider_status=sighting.provider_status)
+    is_word_only = sighting.source not in READS
+    if is_word_only and belief.has_read:
+        return replace(payment, look_wanted=0)
+    status, reason = payment.before_refund or (Status.SUCCEEDED, None)
+    payment = payment.with_review(Review.REGRESSION_OBSERVED, *([Review.UNCONFIRMED] if is_word_only else []))
+    return payment.moved(status, reason, now_ms=now_ms)

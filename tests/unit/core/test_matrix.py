@@ -172,6 +172,14 @@ def test_t22_after_a_whole_refund_only_an_unknown_sum_lets_another_one_begin(col
     assert (after.status, after.look_wanted) == (Status.REFUNDED, None)
 
 
+def test_a_bounced_refund_leads_back_to_where_it_began():
+    settling = seen(created(card_intent(), status=Status.REQUIRES_ACTION), card_body("waiting"), Source.READ)
+    running = seen(settling, card_body("return_pending"))
+    back = seen(seen(running, card_body("return_received")), card_body("return_rejected"), Source.READ)
+    assert (back.status, back.reason, back.look_wanted) == (Status.PROCESSING, Reason.SETTLING, None)
+    assert Review.REGRESSION_OBSERVED in back.review
+
+
 def test_a_bounced_refund_leads_back_only_by_its_own_word_and_with_a_review():
     refunded = replace(standing("refunded"), provider_status="return_received")
     assert told(refunded, "succ", Source.READ).status is Status.REFUNDED

@@ -201,14 +201,15 @@ def test_i5_the_answer_to_a_read_that_shows_another_payment_is_not_ours():
         assert seen(ACTION, other, Source.REPLY, operation=operation) == after
 
 
-def test_a_success_that_only_a_webhook_told_is_not_read_for_ever_where_the_reads_show_another_payment():
+@pytest.mark.parametrize(
+    ("changes", "review"),
+    [({"external_id": "ord-9999"}, "foreign_reference"), ({"uuid": "OTHER1"}, "duplicate_external_id")],
+)
+def test_a_success_that_a_webhook_told_is_not_read_for_ever_where_the_reads_show_another_payment(changes, review):
     claimed = seen(ACTION, card_body("received"))
     for _ in range(3):
-        claimed = seen(claimed, card_body("received", external_id="ord-9999"), Source.READ)
-    assert (claimed.status, claimed.review) == (
-        Status.SUCCEEDED,
-        (Review.FOREIGN_REFERENCE, Review.UNCONFIRMED),
-    )
+        claimed = seen(claimed, card_body("received", **changes), Source.READ)
+    assert (claimed.status, claimed.review) == (Status.SUCCEEDED, (review, "unconfirmed"))
 
 
 def test_of_two_references_the_paid_one_is_the_payment_and_a_person_is_told_once_both_are_paid():

@@ -135,12 +135,16 @@ async def test_a_bare_received_while_a_refund_runs_is_read_before_it_is_believed
 
 
 @pytest.mark.parametrize("flow", sorted(FLOWS))
-async def test_a_bounced_refund_is_read_and_told(flow):
+@pytest.mark.parametrize("means", ["received", "return_rejected", "return_expired"])
+async def test_a_bounced_refund_is_read_and_told(flow, means):
     paid = await Paid(flow).begin()
     await paid.tell("return_received")
-    await paid.tell("return_rejected", means="received")
+    before = paid.world.provider.calls[paid.read]
+    await paid.tell("return_rejected", means=means)
+    await paid.world.pass_time(DAY_MS)
     assert paid.story == ["succeeded", "refunded", "succeeded"]
     assert "regression_observed" in paid.last["review"]
+    assert paid.world.provider.calls[paid.read] - before <= 2
 
 
 @pytest.mark.parametrize("flow", sorted(FLOWS))
