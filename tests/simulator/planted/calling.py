@@ -8,11 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from orchestrator import advance, limits, next_step, outcome
-from orchestrator.held import write
-from orchestrator.next_step import sending
 from orchestrator.outcome import Verdict
 from orchestrator.payment import CREATE, running
-from orchestrator.ports import CallClass, NotifyOutcome, Reply
+from orchestrator.ports import NotifyOutcome, Reply
 from tests.simulator.planted.bug import Bug, Wrapped, attribute, everywhere
 
 if TYPE_CHECKING:
@@ -21,29 +19,33 @@ if TYPE_CHECKING:
     from orchestrator.engine import Engine
     from orchestrator.held import Held
     from orchestrator.payment import Payment
+    from orchestrator.ports import ProviderRequest
 
 UNSENT_BY_NAME = ("Connect", "ClientConnector", "ClientOS", "ServerDisconnected", "ConnectionTimeout")
 
 
+class _CalledBefore(Wrapped):
+    reply: Reply
+
+    async def call_now(self, request: ProviderRequest) -> None:
+        self.reply = await self._real.call(request)
+
+    async def call(self, request: ProviderRequest, *, send_before_s: float | None = None) -> Reply:
+        return await self._real.call(request) if send_before_s is None else self.reply
+
+
 @contextmanager
 def _call_before_mark() -> Iterator[None]:
-    async def send(held: Held, name: str, engine: Engine) -> Held | None:
-        merchant = held.record.key.merchant
-        wait_ms = await limits.permit(merchant, CallClass.ACT, engine=engine)
-        if wait_ms:
-            return await advance._later(held, wait_ms, engine)
-        request = advance._request(held.payment, name, engine)
-        allowed = partial(limits.permit, merchant, CallClass.ACT, engine=engine)
-        if await engine.provider.prepare(request, permit=allowed) is not None:
-            return await advance._later(held, 1_000, engine)
-        reply = await engine.provider.call(request)
-        mark = partial(sending, name=name, policy=engine.policy, now_ms=engine.clock.now_ms())
-        marked = await write(held, mark, engine=engine, source=held.source, own_move=True, keep=True)
-        if marked is None or marked.refused:
-            return marked
-        return await advance._replied(marked, name, reply, engine)
+    real_send, real_marked = advance._send, advance._marked
 
-    with attribute(advance, "_send", send):
+    async def send(held: Held, name: str, engine: Engine) -> Held | None:
+        return await real_send(held, name, replace(engine, provider=_CalledBefore(engine.provider)))
+
+    async def marked(held: Held, name: str, engine: Engine) -> Held | None:
+        await engine.provider.call_now(advance._request(held.payment, name, engine))  # type: ignore[attr-defined]
+        return await real_marked(held, name, engine)
+
+    with attribute(advance, "_send", send), attribute(advance, "_marked", marked):
         yield
 
 
@@ -130,9 +132,9 @@ def _sent_after_the_deadline() -> Iterator[None]:
 def _told_to_the_log() -> Iterator[None]:
     real = limits.heed
 
-    async def heed(reply: Reply, request: Any, key: Any, *, engine: Engine, **rest: Any) -> None:
-        engine.journal.info("provider.called", payment=str(key), path=request.path, body=str(request.body))
-        await real(reply, request, key, engine=engine, **rest)
+    async def heed(reply: Reply, request: ProviderRequest, *, engine: Engine, **rest: Any) -> None:
+        engine.journal.info("provider.called", path=request.path, body=str(request.body))
+        await real(reply, request, engine=engine, **rest)
 
     with everywhere(limits, "heed", heed):
         yield

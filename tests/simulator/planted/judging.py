@@ -196,9 +196,9 @@ def _refund_pending_is_final() -> Iterator[None]:
 def _all_paused() -> Iterator[None]:
     real = limits._pause
 
-    async def pause(_: str, engine: Engine) -> None:
+    async def pause(_: str, pause_ms: int, reason: str, engine: Engine) -> None:
         for merchant in sorted(engine.rules.merchants):
-            await real(merchant, engine)
+            await real(merchant, pause_ms, reason, engine)
 
     with attribute(limits, "_pause", pause):
         yield

@@ -53,17 +53,14 @@ def _event_apart() -> Iterator[None]:
 def _sequence_apart() -> Iterator[None]:
     """As with an INCR of its own before the script: what is drawn and not written is gone."""
     drawn: Counter[PaymentKey] = Counter()
-    real_event, real_write = events.status_event, MemoryStore._write
+    real_event, real_write, real_why_not = events.status_event, MemoryStore._write, StoredPayment.why_not
 
     def status_event(payment: Any, *, sequence: int, **rest: Any) -> bytes:
         drawn[payment.key] = max(drawn[payment.key] + 1, sequence)
         return real_event(payment, sequence=drawn[payment.key], **rest)
 
-    def why_not(stored: StoredPayment, commit: Commit) -> CommitOutcome | None:
-        if stored.version != commit.expected_version:
-            return CommitOutcome.CONFLICT
-        is_news = commit.own_move and stored.observed > commit.observed_seen
-        return CommitOutcome.NEWS if is_news else None
+    def why_not(stored: StoredPayment, commit: Commit, **rest: Any) -> CommitOutcome | None:
+        return real_why_not(stored, replace(commit, event_sequence=stored.sequence + 1), **rest)
 
     def write(store: MemoryStore, stored: StoredPayment, commit: Commit) -> None:
         real_write(store, stored, commit)
@@ -86,20 +83,6 @@ def _no_fencing() -> Iterator[None]:
         if stored.op != commit.op:
             store._write(stored, commit)
         return stored.committed()
-
-    with attribute(MemoryStore, "commit", commit):
-        yield
-
-
-@contextmanager
-def _owner_not_compared() -> Iterator[None]:
-    real = MemoryStore.commit
-
-    async def commit(store: MemoryStore, commit: Commit) -> Committed:
-        stored = store._payments.get(commit.key)
-        if stored is not None and stored.version == commit.expected_version:
-            stored.owner = commit.owner
-        return await real(store, commit)
 
     with attribute(MemoryStore, "commit", commit):
         yield
@@ -172,8 +155,8 @@ def _never_removed() -> Iterator[None]:
 def _news_ignored() -> Iterator[None]:
     real = StoredPayment.why_not
 
-    def why_not(stored: StoredPayment, commit: Commit, *, lost_at_ms: int) -> CommitOutcome | None:
-        return real(stored, replace(commit, own_move=False), lost_at_ms=lost_at_ms)
+    def why_not(stored: StoredPayment, commit: Commit, **rest: Any) -> CommitOutcome | None:
+        return real(stored, replace(commit, own_move=False), **rest)
 
     with attribute(StoredPayment, "why_not", why_not):
         yield
@@ -242,13 +225,6 @@ BUGS = (
         rule="A commit compares version and owner.",
         mistake="Whoever once held the claim may write: neither is compared.",
         plant=_no_fencing,
-    ),
-    Bug(
-        name="owner-not-compared",
-        breaks=("I1", "I2", "I3", "I4"),
-        rule="Who is not the owner any more is fenced.",
-        mistake="Only the version is compared.",
-        plant=_owner_not_compared,
     ),
     Bug(
         name="lost-wake-up",
