@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Self
@@ -59,7 +60,11 @@ class FaultProxy:
         if self.mode is Mode.REFUSE:
             writer.transport.abort()
             return
-        server_reader, server_writer = await asyncio.open_connection(self._host, self._server_port)
+        try:
+            server_reader, server_writer = await asyncio.open_connection(self._host, self._server_port)
+        except OSError:
+            writer.transport.abort()  # a server that is not there
+            return
         self._open |= {writer, server_writer}
         for pump in (self._requests(reader, server_writer), self._replies(server_reader, writer)):
             task = asyncio.get_running_loop().create_task(self._pump(pump, writer, server_writer))
@@ -90,3 +95,34 @@ class FaultProxy:
             self.replies_lost += 1
             if self.mode in {Mode.CUT_REPLY, Mode.REFUSE}:
                 return
+
+
+class ThreadedProxy:
+    """A fault proxy on a loop and a thread of its own, for tests that block."""
+
+    def __init__(self, port):
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self.proxy = FaultProxy(port)
+
+    def __enter__(self):
+        self._thread.start()
+        self._run(self.proxy.__aenter__())
+        return self
+
+    def __exit__(self, *_):
+        self._run(self.proxy.__aexit__(None, None, None))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    def _run(self, call):
+        asyncio.run_coroutine_threadsafe(call, self._loop).result(10)
+
+    def set(self, mode):
+        """From now on."""
+        self.proxy.mode = mode
+
+    def cut(self):
+        """Every connection at once."""
+        self._loop.call_soon_threadsafe(self.proxy.cut)

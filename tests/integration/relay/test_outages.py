@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
-import threading
 from urllib.parse import urlsplit
 
 import pytest
@@ -21,7 +19,7 @@ from tests.integration.relay.relaying import (
     make_relay,
     until,
 )
-from tests.support.fault_proxy import FaultProxy, Mode
+from tests.support.fault_proxy import Mode, ThreadedProxy
 
 
 def test_the_relay_survives_a_restart_of_redis(own_valkey, namespace):
@@ -54,37 +52,6 @@ def test_the_relay_starts_before_redis_and_the_broker_are_there(own_valkey, name
     assert relay.figures()["waiting"] == 1
     assert relay.stop(5)
     log.client.close()
-
-
-class ThreadedProxy:
-    """A fault proxy on a loop of its own, as the relay blocks."""
-
-    def __init__(self, port):
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self.proxy = FaultProxy(port)
-
-    def __enter__(self):
-        self._thread.start()
-        self._run(self.proxy.__aenter__())
-        return self
-
-    def __exit__(self, *_):
-        self._run(self.proxy.__aexit__(None, None, None))
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
-
-    def _run(self, call):
-        asyncio.run_coroutine_threadsafe(call, self._loop).result(10)
-
-    def set(self, mode):
-        """From now on."""
-        self.proxy.mode = mode
-
-    def cut(self):
-        """Every connection at once."""
-        self._loop.call_soon_threadsafe(self.proxy.cut)
 
 
 @pytest.fixture
