@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.payment import CAPTURE, CONFIRM_OTP, CREATE, OperationState
 from orchestrator.statuses import Reason, Stage, Status
-from tests.unit.core.building import NOW_MS, card_intent, created, gateway_intent, in_state, payin_intent
+from tests.unit.core.building import NOW_MS, card_intent, created, gateway_intent, in_state, payid_intent, payin_intent
 from tests.unit.invariants.sound import DEADLINE_MS, GRACE_ENDS_MS, POLICY, card_course, on_the_wire, stepped
 
 READY, SENDING, DONE, REFUSED, IN_DOUBT = OperationState
@@ -114,6 +114,23 @@ def test_i1_no_card_and_nothing_that_settings_forbid_is_made_again():
     forbidden = replace(POLICY, recreated_flows=frozenset())
     found = stepped(LOST, link, policy=forbidden)
     assert ("I1", "create is made again, but a gateway_link payment is never made again") in found
+
+
+def test_i1_what_the_provider_named_or_mailed_is_not_made_again():
+    named = replace(LOST, reference="gw:46345")
+    again = in_state(named, CREATE, READY, attempt=2, at_ms=GRACE_ENDS_MS)
+    assert stepped(named, again) == [("I1", "create is made again, but the provider had given it an id")]
+    mailed = in_state(on_the_wire(payid_intent()), CREATE, IN_DOUBT)
+    again = in_state(mailed, CREATE, READY, attempt=2, at_ms=GRACE_ENDS_MS)
+    assert stepped(mailed, again) == [("I1", "create is made again, but this payid payment is never made again")]
+
+
+def test_i1_a_card_lost_with_the_stores_tail_is_sent_once_a_list_does_not_show_it():
+    card = in_state(on_the_wire(card_intent()), CREATE, IN_DOUBT, is_unproven=True, lost_at_ms=NOW_MS)
+    listed = in_state(card, CREATE, IN_DOUBT, absent_since_ms=GRACE_ENDS_MS)
+    again = in_state(card, CREATE, READY, attempt=2, at_ms=GRACE_ENDS_MS, is_unproven=False)
+    assert stepped(listed, again) == []
+    assert stepped(card, again) == [("I1", "create is made again, but no whole list was read without it")]
 
 
 def test_i1_an_attempt_is_never_counted_back():
