@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from orchestrator.codec import decode
-from orchestrator.identity import shard_of
+from orchestrator.identity import PaymentKey, shard_of
 from orchestrator.invariants import Stored, broken_by_step
 from orchestrator.payment import Payment, bare_reference, public_view
 from orchestrator.ports import CommitOutcome
+from tests.simulator.said import untrue
 
 if TYPE_CHECKING:
-    from orchestrator.identity import PaymentKey
     from orchestrator.ports import Commit, Committed
     from tests.simulator.world import World
 
 TURNS_MAX = 40  # within a second; a payment that is claimed more often spins
+_OBSERVED_BY = re.compile(rb'"observed_by":"(\w+)"')
 SECRETS = (b"tok_", b"po1.", b"secret")
 
 
@@ -34,16 +36,46 @@ class Checks:
         stored = self.stored.get(key)
         return stored.payment if stored else None
 
+    def payment_of(self, intent: str) -> Payment | None:
+        """The same, by merchant/intent_id."""
+        return self.payment(PaymentKey.parse(intent))
+
     def accepted(self, key: PaymentKey) -> None:
         """An intent was stored, perhaps, or was known."""
         if key not in self.stored and key in self._world.store._payments:
             self._look(key)
 
-    def committed(self, commit: Commit, answer: Committed) -> None:
-        """A commit was answered; perhaps it was written before."""
+    def committed(
+        self, commit: Commit, answer: Committed, *, owner: str | None, waiting: list[bytes], observed: int
+    ) -> None:
+        """A commit was answered; perhaps it was written before. The rest is how the payment stood before it."""
         before = self.stored.get(commit.key)
-        if answer.outcome is CommitOutcome.COMMITTED and (before is None or answer.version != before.version):
-            self._look(commit.key)
+        if answer.outcome is not CommitOutcome.COMMITTED or (before is not None and answer.version == before.version):
+            return
+        world, key = self._world, commit.key
+        if owner != commit.owner:
+            world.violated("I1", f"{key} was written by {commit.owner}, it is owned by {owner}")
+        unseen = observed - commit.observed_seen
+        if commit.own_move and unseen > 0:
+            world.violated("I4", f"{key} moved by itself, {unseen} observations were not looked at")
+        left = world.store._payments[key].observations
+        if unseen > 0 and left[-unseen:] != waiting[-unseen:]:
+            world.violated("I2", f"{key}: observations went that nobody had seen")
+        self._look(key)
+
+    def kept(self, key: PaymentKey) -> None:
+        """Something was said of a payment, or its claim was given back."""
+        if key in self.stored:
+            self._check_waiting(key)
+
+    def _check_waiting(self, key: PaymentKey) -> None:
+        """What was said of a payment that nobody owns is looked at at once, unless it rests (I2)."""
+        world, record = self._world, self._world.store._payments[key]
+        now_ms = int(world.loop.time() * 1000)
+        if record.observations and record.owner is None and record.rest_until_ms <= now_ms:
+            due_ms = world.store.due(key)
+            if due_ms is None or due_ms > now_ms:
+                world.violated("I2", f"{key}: {len(record.observations)} observations wait until {due_ms}")
 
     def claimed(self, key: PaymentKey) -> None:
         """A payment was claimed: one that is claimed again and again spins (I9)."""
@@ -67,6 +99,7 @@ class Checks:
             world.violated(broken.invariant, f"{key}: {broken.sentence}")
         if event is not None:
             self._published(after.payment, event)
+        self._check_waiting(key)
 
     def _event(self, key: PaymentKey) -> bytes | None:
         """The event that was written with it, if there is one."""
@@ -79,6 +112,10 @@ class Checks:
 
     def _published(self, payment: Payment, event: bytes) -> None:
         world, view = self._world, public_view(payment)
+        observed_by = _OBSERVED_BY.search(event)
+        sentence = untrue(world, payment, view, observed_by[1].decode() if observed_by else "")
+        if sentence:
+            world.violated("I5", f"{payment.key}: {sentence}")
         if view.next_action and payment.reference:
             world.truth.shown.add(bare_reference(payment.reference) or "")
         if any(secret in event for secret in SECRETS):

@@ -57,15 +57,14 @@ class Courier:
 
     def _deliver(self, charge: Charge, body: bytes, authorization: str, retries: int) -> None:
         answer = self._world.loop.create_future()
-        is_forged = authorization != charge.hook[1]
         self._world.loop.after(ANSWER_WITHIN_S, self._answered, charge, body, authorization, retries, answer)
         self._world.web.take(charge.hook[0], authorization, body, answer)
-        if is_forged:
-            self._world.truth.forged(answer)
 
     def _answered(self, charge: Charge, body: bytes, authorization: str, retries: int, answer: Any) -> None:
         status = answer.result() if answer.done() else None
         answer.cancel()
+        if status == 200:
+            self._world.truth.webhook_taken(body, is_forged=authorization != charge.hook[1])
         if status != 200 and retries < RETRIES:
             self._world.loop.after(RETRY_S, self._deliver, charge, body, authorization, retries + 1)
             return

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from orchestrator.payment import OperationState, Payment, bare_reference, public_view
 from orchestrator.statuses import FINAL, Reason, Review, Status
-from tests.simulator.truth import key_of
 
 if TYPE_CHECKING:
     from tests.simulator.charges import Charge
@@ -22,14 +21,13 @@ _STATUSES: dict[str, frozenset[Status]] = {
     "partially_refunded": frozenset({Status.PARTIALLY_REFUNDED}),
     "dispute_lost": frozenset({Status.DISPUTE_LOST}),
 }
-_RECREATED = frozenset({"payin", "payid", "gateway_link"})
 
 
 def unsettled(world: World) -> list[tuple[str, str]]:
     """What is not at its end yet: which promise would be broken if it stayed so, and a sentence."""
     found = _outside(world)
     for intent in sorted(world.truth.known):
-        payment = world.checks.payment(key_of(intent))
+        payment = world.checks.payment_of(intent)
         if payment is None:
             found.append(("I2", f"{intent} was taken off the queue and is not stored"))
             continue
@@ -43,11 +41,20 @@ def broken_at_the_ledger(world: World) -> list[tuple[str, str]]:
     """Money that was moved twice (I1)."""
     provider, found = world.provider, []
     for (intent, attempt), times in provider.creates.items():
-        flow = next(charge.flow for charge in provider.charges if charge.intent == intent)
+        charge = next(charge for charge in provider.charges if charge.intent == intent)
+        is_pushed = charge.pushes and not (charge.flow == "payid" and world.policy.payid_own_mailboxes)
         if times > 1:
             found.append(("I1", f"{intent}: its create was executed {times} times in attempt {attempt}"))
-        if attempt > 2 or (attempt > 1 and flow not in _RECREATED):
-            found.append(("I1", f"{intent}: a {flow} was created in attempt {attempt}"))
+        if attempt > 2 or (attempt > 1 and (is_pushed or charge.flow == "card")):
+            found.append(("I1", f"{intent}: a {charge.flow} was created in attempt {attempt}"))
+    for intent, (life, _, reference) in world.truth.created.items():
+        payment = world.checks.payment_of(intent)
+        if payment is None or reference not in {
+            bare_reference(known) for known in (payment.reference, *payment.aliases)
+        }:
+            found.append(("I2", f"{intent}: {life.name} heard that {reference} was created, and lost it"))
+    refused = {letter.body for letter in world.store.dead_letters}
+    found += [("I9", f"neither of {pair!r} was refused") for pair in world.truth.conflicting if not refused & {*pair}]
     for reference, times in provider.captures.items():
         found.append(("I1", f"{reference} was captured and asked for {times} times more"))
     for (reference, note), times in provider.refunds.items():

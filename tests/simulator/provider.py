@@ -70,6 +70,10 @@ class Provider:
             return _ENDPOINTS[path](self, request)
         return self._read(path.rpartition("/")[2], "card")
 
+    def intent_of(self, reference: str) -> str:
+        """Whose charge this is."""
+        return self._by_reference[reference].intent
+
     def change(self, charge: Charge, status: str, **changes: Any) -> None:
         """Move a charge on: recorded, shown by reads after a while, announced."""
         charge.status = status

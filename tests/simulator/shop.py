@@ -51,8 +51,9 @@ class Shop:
             if self._world.weather.brings("intent in conflict"):
                 other = intent | {"amount_minor": intent["amount_minor"] + 100}
                 self._send(at_s + self._dice.skewed(1, 300), b"intent", json.dumps(other).encode())
-            if self._dice.chance(0.08):
-                self._command(at_s + self._dice.between(-1, 3), intent, "cancel")
+                self._world.truth.disagree(json.dumps(intent).encode(), json.dumps(other).encode())
+            if self._dice.chance(0.12):
+                self._command(at_s + self._dice.skewed(0.001, 5), intent, "cancel")
         if self._world.weather.brings("message unreadable"):
             self._send(self._dice.skewed(0.1, 60), b"intent", self._dice.pick(_NONSENSE))
 
@@ -69,7 +70,7 @@ class Shop:
             self._command(self._dice.skewed(0.1, 3600), intent, "capture")
         elif action.get("type") == "otp":
             self._confirm(key, intent)
-        elif data["status"] == "succeeded" and self._dice.chance(0.3):
+        elif data["status"] == "succeeded" and self._dice.chance(0.5):
             self._refund(intent, data["paid_minor"])
         elif data["status"] == "partially_refunded" and self._dice.chance(0.4):
             self._refund(intent, data["paid_minor"] - data["refunded_minor"])
@@ -80,7 +81,7 @@ class Shop:
         intent: dict[str, Any] = {
             "intent_id": f"ord-{number}",
             "merchant": dice.pick(("default", "default", "shop-b")),
-            "amount_minor": dice.count(1, 5000) * 100,
+            "amount_minor": dice.count(1, 500_000),
             "currency": "AUD",
             "description": f"Order {number}",
             "customer": CUSTOMER,

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.adapters.memory_store import MemoryStore
 from orchestrator.errors import StoreUnavailableError
+from orchestrator.ports import NotifyOutcome
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from orchestrator.adapters.memory_limiter import MemoryLimiter
+    from orchestrator.identity import PaymentKey
     from orchestrator.ports import Acceptance, Commit, Committed
     from tests.simulator.loop import Life
     from tests.simulator.world import World
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 _WRITES = frozenset(
     {"accept", "commit", "release", "rest", "notify", "claim", "claim_one", "claim_alone", "forget", "renew"}
 )
+_WEBHOOK = b'{"kind":"WebhookSeen"'
 TIMEOUT_S = 5.0  # of a call that nobody answers
 
 
@@ -72,8 +76,23 @@ class WatchedStore(MemoryStore):
         return answer
 
     async def commit(self, commit: Commit) -> Committed:
+        stored = self._payments.get(commit.key)
+        before = (stored.owner, list(stored.observations), stored.observed) if stored else (None, [], 0)
         answer = await super().commit(commit)
-        self._world.checks.committed(commit, answer)
+        owner, waiting, observed = before
+        self._world.checks.committed(commit, answer, owner=owner, waiting=waiting, observed=observed)
+        return answer
+
+    async def release(self, key: PaymentKey, *, owner: str, due_at_ms: int | None) -> bool:
+        answer = await super().release(key, owner=owner, due_at_ms=due_at_ms)
+        self._world.checks.kept(key)
+        return answer
+
+    async def notify(self, key: PaymentKey, observation: bytes, *, op: str, is_command: bool = False) -> NotifyOutcome:
+        answer = await super().notify(key, observation, op=op, is_command=is_command)
+        self._world.checks.kept(key)
+        if answer is not NotifyOutcome.FULL and observation.startswith(_WEBHOOK):
+            self._world.truth.webhook_kept(json.loads(observation)["body"])
         return answer
 
 
@@ -179,8 +198,12 @@ class LimiterLine:
         wait_ms: int = await self._line.ask("permit", lambda: self._limiter.permit(account, call_class))
         if not wait_ms:
             self.on_wire[account] += 1
-            self._world.truth.permitted(self._life, account)
+            self._world.conduct.permitted(self._life, account)
         return wait_ms
+
+    async def pause(self, account: str, *, for_ms: int, reason: str) -> None:
+        self._world.conduct.pauses(account)
+        await self._line.ask("pause", lambda: self._limiter.pause(account, for_ms=for_ms, reason=reason))
 
     def ended(self, account: str) -> None:
         if not self._life.is_dead:

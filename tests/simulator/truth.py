@@ -1,36 +1,37 @@
-"""What is true whatever the engine says: what was asked, what was acknowledged, what the provider's ledger holds."""
+"""What is true whatever the engine says: what was asked, what was acknowledged, what was answered."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.identity import PaymentKey
-
 if TYPE_CHECKING:
-    from orchestrator.ports import ProviderRequest
+    from orchestrator.ports import ProviderRequest, Reply
     from tests.simulator.loop import Life
     from tests.simulator.world import World
 
+REMEMBER_S = 60.0  # who lives on for so long after it heard something has written it down
+
 
 class Truth:
-    """Facts of a run, and the sentences about promises that were broken."""
+    """Facts of a run."""
 
     def __init__(self, world: World) -> None:
         self.asked: dict[str, dict[str, Any]] = {}  # by merchant/intent_id
         self.known: set[str] = set()  # intents whose message was acknowledged
+        self.conflicting: list[tuple[bytes, bytes]] = []  # two messages under one id
         self.shown: set[str] = set()  # references whose payer was told what to do
         self.refunds: dict[tuple[str, str], int] = {}  # asked for, by intent and reason
-        self._permits: Counter[tuple[str, str]] = Counter()
+        self.created: dict[str, tuple[Life, float, str]] = {}  # who heard, and when, that a create was done
+        self._kept: set[str] = set()  # bodies of webhooks that are stored
         self._world = world
-
-    def broken(self, invariant: str, sentence: str) -> None:
-        """Note a violation."""
-        self._world.violated(invariant, sentence)
 
     def orders(self, intent: dict[str, Any]) -> None:
         self.asked[f"{intent['merchant']}/{intent['intent_id']}"] = intent
+
+    def disagree(self, one: bytes, other: bytes) -> None:
+        """Two messages under one id: whichever comes second is refused."""
+        self.conflicting.append((one, other))
 
     def acknowledged(self, fields: dict[bytes, bytes]) -> None:
         """A message left the queue: from now on its intent must not be lost (I2)."""
@@ -43,6 +44,8 @@ class Truth:
             return
         if intent in self.asked:
             self.known.add(intent)
+            if self._world.checks.payment_of(intent) is None:
+                self._world.violated("I2", f"{intent} was taken off the queue and is not stored")
 
     def refund_asked(self, intent: dict[str, Any], fields: dict[str, Any]) -> None:
         self.refunds[f"{intent['merchant']}/{intent['intent_id']}", fields["reason"]] = fields["amount_minor"]
@@ -50,33 +53,34 @@ class Truth:
     def refunding(self, intent: str, note: str, amount: int) -> None:
         """The provider was asked to return so much (I7)."""
         if self.refunds.get((intent, note)) != amount:
-            self.broken("I7", f"{intent}: {amount} minor units are to be returned, asked were {self.refunds}")
+            self._world.violated("I7", f"{intent}: {amount} minor units are to be returned, asked were {self.refunds}")
 
     def charged(self, intent: str, amount: int) -> None:
         """The provider was asked to charge so much (I7)."""
-        stored = self._world.checks.payment(key_of(intent))
+        stored = self._world.checks.payment_of(intent)
         if stored is None or stored.amount_minor != amount:
-            self.broken("I7", f"{intent}: {amount} minor units are to be charged, which nobody asked for")
+            self._world.violated("I7", f"{intent}: {amount} minor units are to be charged, which nobody asked for")
 
-    def permitted(self, life: Life, merchant: str) -> None:
-        self._permits[life.name, merchant] += 1
+    def heard(self, life: Life, intent: str, request: ProviderRequest, reply: Reply) -> None:
+        """A worker got the answer to a create that was done: it must not be lost, unless the worker dies."""
+        if request.operation == "create" and reply.http_status == 200 and isinstance(reply.body, dict):
+            reference = reply.body.get("uuid") or reply.body.get("id") or reply.body.get("payment_id")
+            if reference is not None:
+                self.created[intent] = life, self._world.loop.time(), str(reference)
 
-    def called(self, life: Life, request: ProviderRequest) -> None:
-        """Each call was permitted by the shared limit (I10)."""
-        place = life.name, request.credentials
-        self._permits[place] -= 1
-        if self._permits[place] < 0:
-            self.broken("I10", f"{life.name} calls {request.path} of {request.credentials} without a permit")
+    def dies(self, life: Life) -> None:
+        """What it heard shortly before it may be lost with it."""
+        now_s = self._world.loop.time()
+        for intent, (who, at_s, _) in list(self.created.items()):
+            if who is life and now_s - at_s < REMEMBER_S:
+                del self.created[intent]
 
-    def forged(self, answer: Any) -> None:
-        """A webhook with somebody's guess for its Authorization must be refused."""
+    def webhook_kept(self, body: str) -> None:
+        self._kept.add(body)
 
-        def judge(_: Any) -> None:
-            if not answer.cancelled() and answer.result() == 200:
-                self.broken("I5", "a forged webhook was taken")
-
-        answer.add_done_callback(judge)
-
-
-def key_of(intent: str) -> PaymentKey:
-    return PaymentKey.parse(intent)
+    def webhook_taken(self, body: bytes, *, is_forged: bool) -> None:
+        """A webhook was answered with 200: it is ours, and stored."""
+        if is_forged:
+            self._world.violated("I5", "a forged webhook was taken")
+        elif body.decode() not in self._kept:
+            self._world.violated("I2", f"a webhook was answered with 200 and is not stored: {body[:80]!r}")

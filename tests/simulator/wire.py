@@ -31,9 +31,11 @@ class ProviderLine:
             return None
         if await permit():
             return Reply(sent=False, error="no_permit", retry_after_s=1)
-        self._world.truth.called(self._life, request)
+        self._world.conduct.spend(self._life, request.credentials, "the access token")
         await asyncio.sleep(self._world.dice.skewed(0.01, 5))
-        return self._world.dice.pick((Reply(sent=True, error="ReadTimeout"), _said(503), _said(401, _UNAUTHORISED)))
+        reply = self._world.dice.pick((Reply(sent=True, error="ReadTimeout"), _said(503), _said(401, _UNAUTHORISED)))
+        self._world.conduct.refuses(request.credentials, reply)
+        return reply
 
     async def call(self, request: ProviderRequest, *, send_before_s: float | None = None) -> Reply:
         world, loop, dice, weather = self._world, self._world.loop, self._world.dice, self._world.weather
@@ -43,9 +45,10 @@ class ProviderLine:
         await asyncio.sleep(dice.skewed(0.001, 0.05))
         if send_before_s is not None and loop.time() > send_before_s:
             return Reply(sent=False, error="too_late")
-        world.truth.called(self._life, request)
         if world.provider_is_away or weather.brings("call not sent"):
+            world.conduct.spend(self._life, request.credentials, request.path)
             return Reply(sent=False, error="ClientConnectorError")
+        world.conduct.leaves(self._life, request)
         world.story.tell(f"{self._life.name}: calls {request.method} {request.path}")
         loop.after(TOTAL_S, _answer, answer, Reply(sent=True, error="TimeoutError"))
         if weather.brings("call lost"):
@@ -55,7 +58,9 @@ class ProviderLine:
             loop.after(
                 dice.skewed(0.5, TOTAL_S - 5) if slow else dice.skewed(0.005, 0.2), self._arrive, request, answer
             )
-        return await answer
+        reply = await answer
+        world.conduct.answered(request, reply)
+        return reply
 
     def _arrive(self, request: ProviderRequest, answer: asyncio.Future[Reply]) -> None:
         world, dice, weather = self._world, self._world.dice, self._world.weather
@@ -76,6 +81,8 @@ class ProviderLine:
         if not answer.done():
             what = f"HTTP {reply.http_status}" if reply.http_status else reply.error
             self._world.story.tell(f"{self._life.name}: {request.operation} is answered {what}")
+            if request.operation == "create":
+                self._world.truth.heard(self._life, self._world.conduct.intent_of(request), request, reply)
             answer.set_result(reply)
 
     def _refusal(self) -> Reply | None:

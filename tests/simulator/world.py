@@ -12,6 +12,7 @@ from orchestrator.policy import Policy
 from orchestrator.rules import IntakeRules
 from orchestrator.webhook_auth import WebhookAuth
 from tests.simulator.checks import Checks
+from tests.simulator.conduct import Conduct
 from tests.simulator.courier import Courier
 from tests.simulator.dice import Dice
 from tests.simulator.faults import Weather
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from tests.simulator.loop import Life
 
+SECRETS = ("tok_", "po1.", "secret")
 BEGINS_S = 1_800_000_000.0
 IN_DOUBT_AGED_MS = 2 * 3600 * 1000  # a day of looks shows nothing that two hours do not
 SKEW_MAX_S = 0.5  # what a store clock is off at most, by how it is heard
@@ -44,8 +46,12 @@ class Journal:
 
     def info(self, event: str, /, **fields: object) -> None:
         """Nothing that the story does not tell already."""
+        for value in fields.values():
+            if isinstance(value, str | dict) and any(secret in str(value) for secret in SECRETS):
+                self._world.violated("I8", f"{event} writes a secret into the log")
 
     def warning(self, event: str, /, **fields: object) -> None:
+        self.info(event, **fields)
         told = " ".join(f"{name}={value}" for name, value in fields.items())
         self._world.story.tell(f"says {event} {told}")
 
@@ -68,6 +74,7 @@ class World:
         self._skew_s = self.dice.skewed(0.001, SKEW_MAX_S) if self.dice.chance(0.5) else 0.0
         self.journal = Journal(self)
         self.truth = Truth(self)
+        self.conduct = Conduct(self)
         self.checks = Checks(self)
         self.store = WatchedStore(self)
         self.limiter = MemoryLimiter(

@@ -1,0 +1,111 @@
+"""How workers may call the provider: permitted, marked, in time, and never again where it may have been done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.identity import PaymentKey
+from orchestrator.outcome import Verdict, verdict_of
+from orchestrator.payment import CAPTURE, CREATE, REFUND_PREFIX, OperationState, Payment
+
+if TYPE_CHECKING:
+    from orchestrator.ports import ProviderRequest, Reply
+    from tests.simulator.loop import Life
+    from tests.simulator.world import World
+
+SLACK_MS = 3_000  # clocks are off a little, and a call leaves a moment after it was decided
+NOT_DONE = frozenset({Verdict.NOT_EXECUTED, Verdict.UNAUTHORISED, Verdict.REFUSED})
+_HOOKS = ("webhook_notification", "payment_request_notification", "payment_gateway_notification")
+_NAMES = {"/v2/cards/capture_payment": CAPTURE, "/v2/payins/confirm_otp": "confirm_otp"}
+Sending = tuple[str, str, str]  # intent, operation, attempt or code
+
+
+class Conduct:
+    """Watches the calls as they leave and their answers as they come."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._permits: Counter[tuple[str, str]] = Counter()
+        self._unwelcome: set[str] = set()  # accounts that the provider did not want to hear
+        self._open: dict[Sending, str] = {}  # sent, and perhaps done: by whom
+
+    def permitted(self, life: Life, account: str) -> None:
+        """The shared limit permitted a call."""
+        self._permits[life.name, account] += 1
+
+    def spend(self, life: Life, account: str, what: str) -> None:
+        """Each call was permitted (I10)."""
+        self._permits[life.name, account] -= 1
+        if self._permits[life.name, account] < 0:
+            self._world.violated("I10", f"{life.name} calls {what} of {account} without a permit")
+
+    def leaves(self, life: Life, request: ProviderRequest) -> None:
+        """A call goes out on the wire."""
+        self.spend(life, request.credentials, request.path)
+        if request.method != "POST":
+            return
+        sending = self._sending(request)
+        self._check_mark(life, sending)
+        earlier = self._open.get(sending)
+        if earlier is not None and sending[1] != CAPTURE:
+            self._world.violated(
+                "I1", f"{life.name} sends {sending[1]} of {sending[0]} again, {earlier} sent it before"
+            )
+        self._open[sending] = life.name
+
+    def answered(self, request: ProviderRequest, reply: Reply) -> None:
+        """An answer reached who had called, or it is known that nothing was sent."""
+        self.refuses(request.credentials, reply)
+        if request.method == "POST" and verdict_of(reply) in NOT_DONE:
+            self._open.pop(self._sending(request), None)
+
+    def refuses(self, account: str, reply: Reply) -> None:
+        """Perhaps the provider does not want to hear an account for a while."""
+        if reply.http_status in {401, 429, 503}:
+            self._unwelcome.add(account)
+
+    def pauses(self, account: str) -> None:
+        """A worker pauses an account: only one that the provider did not want to hear (I9)."""
+        if account not in self._unwelcome:
+            self._world.violated("I9", f"{account} is paused, though the provider never refused to hear it")
+
+    def _check_mark(self, life: Life, sending: Sending) -> None:
+        """Before the call leaves, the store holds its mark, and its sender's claim is live (I1)."""
+        world, (intent, name, _) = self._world, sending
+        stored, payment = world.store._payments.get(PaymentKey.parse(intent)), world.checks.payment_of(intent)
+        if stored is None or payment is None:
+            world.violated("I1", f"{life.name} sends {name} of {intent}, which is not stored")
+            return
+        now_ms = int(world.loop.time() * 1000)
+        if stored.owner != life.name or stored.owned_until_ms <= now_ms:
+            world.violated("I1", f"{life.name} sends {name} of {intent}, which it does not own any more")
+        elif not any(
+            operation.state is OperationState.SENDING and operation.name.startswith(name)
+            for operation in payment.operations.values()
+        ):
+            world.violated("I1", f"{life.name} sends {name} of {intent} without a mark")
+        if name == CREATE:
+            self._check_deadline(payment, now_ms)
+
+    def _check_deadline(self, payment: Payment, now_ms: int) -> None:
+        left_ms = self._world.policy.min_left_at_send_ms.get(payment.flow, 0)
+        lapses = payment.expires_at_ms is not None and payment.expires_at_ms - left_ms + SLACK_MS < now_ms
+        if lapses or payment.send_before_ms + SLACK_MS < now_ms:
+            self._world.violated("I5", f"{payment.key} is sent after its deadline")
+
+    def intent_of(self, request: ProviderRequest) -> str:
+        """Whose payment a POST is about."""
+        return self._sending(request)[0]
+
+    def _sending(self, request: ProviderRequest) -> Sending:
+        body: Any = request.body or {}
+        hook = next((body[name] for name in _HOOKS if name in body), None)
+        if hook is not None:
+            merchant, intent_id, attempt = hook["endpoint_url"].split("/")[-3:]
+            return f"{merchant}/{intent_id}", CREATE, attempt
+        reference = str(body.get("uuid") or body["payment_request_id"])
+        intent = self._world.provider.intent_of(reference)
+        if request.path in _NAMES:
+            return intent, _NAMES[request.path], str(body.get("code", ""))
+        return intent, REFUND_PREFIX, str(body.get("description") or body.get("reason"))
