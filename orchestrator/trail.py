@@ -43,6 +43,20 @@ _MANY_DIGITS = re.compile(r"[0-9](?:[ -]*[0-9]){12}")
 _UNREAD = frozenset({"next_action", "intent_id"})  # what the payer is to be shown, what the caller has named
 
 
+def read_event(body: bytes) -> Event | None:
+    """The status event in an entry of the log; None where it is none that can be judged."""
+    try:
+        event: Event = json.loads(body)
+        data = event["data"]
+        _stage_of(event)
+        is_told = all(name in data for name in (*VIEW_FIELDS, *_FIXED_FIELDS, "previous_status"))
+        is_numbered = type(data["sequence"]) is int and str(event["sequence"]).isdecimal()
+        is_named = all(isinstance(name, str) for name in (event["id"], data["merchant"], data["intent_id"]))
+        return event if is_told and is_numbered and is_named and "reference" in data["provider"] else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
 def broken_trail(
     payment: Payment, sequence: int, events: Sequence[Event], *, events_are_whole: bool = True
 ) -> Iterator[Finding]:

@@ -9,13 +9,15 @@ import asyncio
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestrator.codec import decode
 from orchestrator.errors import StoreCorruptError
 from orchestrator.identity import PaymentKey
-from orchestrator.invariants import broken_by_payment
+from orchestrator.invariants import Broken, broken_by_payment
+from orchestrator.payment import CREATE
 from orchestrator.policy import DAY_S
+from orchestrator.trail import read_event
 from workers.audit_findings import Audited, Finding, Findings
 from workers.audit_slices import EVENTS_AT_ONCE, Slice, slices_of
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
     from orchestrator.adapters.redis_inspection import LogEntry, RedisInspection
     from orchestrator.engine import Engine
-    from orchestrator.invariants import Broken
     from orchestrator.payment import Payment
     from orchestrator.ports import Record
     from workers.audit_provider import ProviderAudit
@@ -35,7 +36,6 @@ AT_ONCE = 20
 LOOKS_MAX = 10  # at one payment that changes all the time
 BETWEEN_LOOKS_S = 0.2
 TRIMMED_EARLIER_MS = 600_000  # the relay trims by its own clock
-NEEDED = ("status", "reason", "previous_status", "sequence", "provider", "review", "flow", "currency", "metadata")
 
 
 @dataclass(slots=True)
@@ -113,11 +113,13 @@ class Audit:
                 self._on_progress(self.audited)
 
     def _keep(self, part: Slice, shard: int, entry: LogEntry, logs: _Logs) -> None:
-        key = _payment_of(entry.body)
-        if key is None:
+        event = read_event(entry.body)
+        if event is None:
             name = self._inspection.shard_name(shard)
             self._findings.add(name, "I3", f"entry {entry.entry_id} of its event log is no event")
-        elif self._takes(part, key):
+            return
+        key = PaymentKey(merchant=event["data"]["merchant"], intent_id=event["data"]["intent_id"])
+        if self._takes(part, key):
             logs.events[key].append(entry.body)
             self.audited.events += 1
 
@@ -143,9 +145,8 @@ class Audit:
         if seen is None or (seen.payment is not None and self._is_earlier(seen.payment)):
             return
         self.audited.payments += 1
-        if self._provider is not None and seen.payment is not None:
-            await self._provider.look(seen.payment, self._findings, self.audited)
         if not self._broken(seen, logs.events.get(key, [])):
+            await self._at_the_provider(seen)
             return
         for _ in range(LOOKS_MAX):
             before = await self._stored(key)
@@ -155,9 +156,14 @@ class Audit:
                 return
             if seen.is_as(before):
                 self._tell(seen, logs.events.get(key, []))
+                await self._at_the_provider(seen)
                 return
             await asyncio.sleep(BETWEEN_LOOKS_S)
         self.audited.unsettled += 1
+
+    async def _at_the_provider(self, seen: _Seen) -> None:
+        if self._provider is not None and seen.payment is not None and CREATE in seen.payment.operations:
+            await self._provider.look(seen.payment, self._findings, self.audited)
 
     async def _stored(self, key: PaymentKey) -> _Seen | None:
         try:
@@ -196,15 +202,20 @@ class Audit:
         if seen.record is None or seen.payment is None:
             return []
         now_ms = self._engine.clock.now_ms()
-        return broken_by_payment(
-            seen.record,
-            seen.payment,
-            [json.loads(event) for event in events],
-            due_at_ms=seen.due_at_ms,
-            policy=self._engine.policy,
-            now_ms=now_ms,
-            events_are_whole=seen.payment.accepted_at_ms > now_ms - self._kept_ms,
-        )
+        try:
+            return broken_by_payment(
+                seen.record,
+                seen.payment,
+                [json.loads(event) for event in events],
+                due_at_ms=seen.due_at_ms,
+                policy=self._engine.policy,
+                now_ms=now_ms,
+                events_are_whole=seen.payment.accepted_at_ms > now_ms - self._kept_ms,
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            # It was decoded, but it is no payment: it must not keep the others from being looked at.
+            sentence = f"what is stored of it makes no sense ({type(error).__name__}): nobody can advance it"
+            return [Broken(invariant="I2", key=seen.key, sentence=sentence)]
 
     # What should have a payment and has none
 
@@ -243,15 +254,3 @@ class _Seen:
         if self.record is None:
             return (None,)
         return self.record.version, self.record.observed, self.record.body, self.due_at_ms is None
-
-
-def _payment_of(body: bytes) -> PaymentKey | None:
-    """Whose event it is; None where it is none of a payment's."""
-    try:
-        event: Any = json.loads(body)
-        data = event["data"]
-        if any(name not in data for name in NEEDED) or not {"id", "sequence"} <= event.keys():
-            return None
-        return PaymentKey(merchant=data["merchant"], intent_id=data["intent_id"])
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.absorb import interpreted
 from orchestrator.codec import decode
+from orchestrator.errors import StoreCorruptError
 from orchestrator.flows import FLOWS, reads_of
 from orchestrator.flows.provider_object import text
 from orchestrator.identity import PaymentKey
@@ -130,8 +131,12 @@ class ProviderAudit:
         return broken_by_provider(payment, facts, due_at_ms=due_at_ms, policy=self._engine.policy, now_ms=now_ms)
 
     async def _stored(self, key: PaymentKey) -> tuple[Payment | None, int]:
-        record = await self._engine.store.load(key)
-        return (decode(record.body), record.version) if record is not None else (None, 0)
+        """The payment and its version; None where it is gone or cannot be read."""
+        try:
+            record = await self._engine.store.load(key)
+            return (decode(record.body), record.version) if record is not None else (None, 0)
+        except StoreCorruptError:
+            return None, 0
 
     async def _read_own(self, payment: Payment) -> list[ProviderFact]:
         """What the provider says of the payment under its reference; empty where it says nothing usable."""

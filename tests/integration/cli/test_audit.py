@@ -147,9 +147,47 @@ def test_a_payment_that_vanished_is_missed_unless_it_is_remembered(findings, she
     assert findings() == []
 
 
-def test_what_is_no_event_is_named_by_its_place_and_hides_nothing(findings, shelf, client, keys, log_of):
+def test_a_body_that_makes_no_sense_is_named_and_hides_no_other(findings, shelf, client, keys):
+    shelf.put(intent("ord-1"), operations={})
+    shelf.put(intent("ord-2"))
+    client.zrem(keys.payment(PaymentKey(merchant="default", intent_id="ord-2"))[2], "ord-2")
+    assert sorted(findings("--provider")) == [
+        ("default/ord-1", "I2", "what is stored of it makes no sense (KeyError): nobody can advance it"),
+        ("default/ord-2", "I2", "it is accepted and never comes due: nobody will look at it again"),
+    ]
+
+
+def without(*names: str) -> Callable[[dict[str, Any]], None]:
+    def change(event: dict[str, Any]) -> None:
+        for name in names:
+            del event["data"][name]
+
+    return change
+
+
+def told(**data: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda event: event["data"].update(data)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda event: event.clear(),
+        without("customer_paid"),
+        without("provider"),
+        told(sequence="2"),
+        told(status="paid"),
+        told(status="processing", reason="expired"),
+        told(provider=None),
+        told(merchant=7),
+    ],
+)
+def test_what_is_no_event_is_named_by_its_place_and_hides_nothing(findings, shelf, client, keys, log_of, change):
     shelf.put(intent())
-    entry = client.xadd(log_of, {"event": "{}"}).decode()
+    [(_, fields)] = client.xrange(log_of)
+    event = json.loads(fields[b"event"])
+    change(event)
+    entry = client.xadd(log_of, {"event": json.dumps(event)}).decode()
     shard = f"s{keys.shard(KEY):02}"
     assert findings() == [(shard, "I3", f"entry {entry} of its event log is no event")]
 
@@ -176,6 +214,13 @@ def test_only_what_was_chosen_is_looked_at(payorch, shelf, client, keys):
     assert looked("ord-old") == (1, 1)
     assert looked("default/ord-new") == (1, 1)
     assert looked("--merchant", "books") == (0, 0)
+
+
+def test_a_redis_that_does_not_answer_is_said(payorch, monkeypatch):
+    monkeypatch.setenv("PAYORCH_REDIS_URL", "redis://127.0.0.1:9/0")
+    said = payorch("audit")
+    assert (said.status, said.out) == (1, "")
+    assert "Redis did not answer" in said.err
 
 
 def test_an_id_that_is_not_stored_is_an_error_and_nonsense_is_misuse(payorch):
