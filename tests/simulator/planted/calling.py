@@ -185,7 +185,7 @@ BUGS = (
     ),
     Bug(
         name="fenced-reply-dropped",
-        breaks=("I1", "I2"),
+        breaks=("I1", "I2", "I5"),
         rule="A reply whose worker is fenced is left for the payment's owner as an observation.",
         mistake="It is dropped with the claim.",
         plant=_fenced_reply_dropped,

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from orchestrator.commands import Command
-    from orchestrator.engine import Engine
     from orchestrator.next_step import Step
     from orchestrator.payment import Payment
     from orchestrator.policy import Policy
@@ -194,13 +193,18 @@ def _refund_pending_is_final() -> Iterator[None]:
 
 @contextmanager
 def _all_paused() -> Iterator[None]:
-    real = limits._pause
+    real_permit, real_pause = limits.permit, limits._pause
+    accounts: dict[str, None] = {}
 
-    async def pause(_: str, pause_ms: int, reason: str, engine: Engine) -> None:
-        for merchant in sorted(engine.rules.merchants):
-            await real(merchant, pause_ms, reason, engine)
+    async def permit(account: str, *args: Any, **rest: Any) -> int:
+        accounts[account] = None
+        return await real_permit(account, *args, **rest)
 
-    with attribute(limits, "_pause", pause):
+    async def pause(_: str, *args: Any) -> None:
+        for account in accounts:
+            await real_pause(account, *args)
+
+    with together(everywhere(limits, "permit", permit), attribute(limits, "_pause", pause)):
         yield
 
 
