@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from tests.simulator.planted.bug import Bug, attribute
 from workers.relay_lane import Lane
-from workers.relay_leases import Leases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,20 +43,6 @@ def _rejected_is_delivered() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _sent_without_lease() -> Iterator[None]:
-    def renew_if_due(leases: Leases) -> None:
-        if not leases.holdings:
-            real(leases)
-
-    def sendable(leases: Leases) -> list[Lane]:
-        return leases.lanes
-
-    real = Leases.renew_if_due
-    with attribute(Leases, "renew_if_due", renew_if_due), attribute(Leases, "sendable", sendable):
-        yield
-
-
 BUGS = (
     Bug(
         name="many-of-a-payment-in-a-window",
@@ -79,12 +64,5 @@ BUGS = (
         rule="A rejected event is published again.",
         mistake="Any answer of the broker's counts as delivered.",
         plant=_rejected_is_delivered,
-    ),
-    Bug(
-        name="relay-without-lease",
-        breaks=("I3",),
-        rule="A source is relayed by the holder of its lease.",
-        mistake="Who once took it goes on.",
-        plant=_sent_without_lease,
     ),
 )

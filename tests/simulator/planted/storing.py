@@ -284,7 +284,7 @@ BUGS = (
     ),
     Bug(
         name="conflict-is-the-same-intent",
-        breaks=("I2",),
+        breaks=("I2", "I9"),
         rule="Another content under a known id is refused, with one dead letter.",
         mistake="The id alone decides: it counts as the intent that is known.",
         plant=_conflict_is_known,

@@ -98,13 +98,13 @@ def _local_clock() -> Iterator[None]:
         real = vars(MemoryStore)[name]
 
         async def ask(store: MemoryStore, first: Any, **rest: Any) -> Any:
-            owner = str(rest.get("owner") or first.owner)
+            owner = str(rest["owner"])
             with attribute(store, "_clock", _MachineClock(store._clock, owner)):
                 return await real(store, first, **rest)
 
         return attribute(MemoryStore, name, ask)
 
-    with together(*map(on_its_clock, ("claim", "renew", "commit"))):
+    with together(*map(on_its_clock, ("claim", "renew"))):
         yield
 
 
