@@ -1,4 +1,4 @@
-"""The merchants file: who may be paid here beside `default`, with which credentials (interface 4)."""
+"""The merchants file: who may be paid here beside `default`, with which credentials, limits and polls (interface 4)."""
 
 from __future__ import annotations
 
@@ -25,13 +25,33 @@ class Pair(BaseModel):
     secret_key: SecretStr = Field(min_length=1)
 
 
+class Limits(BaseModel):
+    """A merchant's own limits; what is absent is as PAYORCH_RATE_* say."""
+
+    model_config = _STRICT
+    rate_rps: float | None = Field(default=None, gt=0, le=100_000, allow_inf_nan=False)
+    burst: int | None = Field(default=None, ge=1)
+    max_concurrency: int | None = Field(default=None, ge=1)
+
+
+class Poll(BaseModel):
+    """A merchant's own schedule of looks, in seconds; what is absent is as PAYORCH_POLL_* say."""
+
+    model_config = _STRICT
+    schedule_s: tuple[Annotated[int, Field(gt=0)], ...] | None = Field(default=None, min_length=1)
+    tail_s: int | None = Field(default=None, gt=0)
+    slow_s: int | None = Field(default=None, gt=0)
+
+
 class Merchant(BaseModel):
-    """A merchant's pair, and those that the provider gave it for single currencies."""
+    """A merchant's pair, those that the provider gave it for single currencies, and what is special about it."""
 
     model_config = _STRICT
     app_id: str | None = Field(default=None, min_length=1)
     secret_key: SecretStr | None = Field(default=None, min_length=1)
     currencies: dict[Currency, Pair] = Field(default_factory=dict)
+    limits: Limits = Field(default_factory=Limits)
+    poll: Poll = Field(default_factory=Poll)
 
 
 class _File(BaseModel):
@@ -39,14 +59,17 @@ class _File(BaseModel):
     merchants: dict[MerchantName, Merchant] = Field(default_factory=dict)
 
 
-def load_merchants(path: Path) -> Mapping[str, Merchant]:
-    """The merchants of a TOML file; raises ValueError with a sentence that names the entry and shows no value."""
+def load_merchants(path: Path, *, default_app_id: str | None = None) -> Mapping[str, Merchant]:
+    """The merchants of a TOML file; raises ValueError with a sentence that names the entry and shows no value.
+
+    `default_app_id` is the one of merchant `default`, which comes from the settings and may not be another's too.
+    """
     try:
         with path.open("rb") as file:
             read = _File.model_validate(tomllib.load(file))
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from None
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
         raise ValueError("is not TOML") from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
@@ -54,7 +77,7 @@ def load_merchants(path: Path) -> Mapping[str, Merchant]:
         raise ValueError(f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}") from None
     for name, merchant in read.merchants.items():
         _check(name, merchant)
-    _check_app_ids(read.merchants)
+    _check_app_ids(read.merchants, default_app_id)
     return read.merchants
 
 
@@ -66,9 +89,9 @@ def _check(name: str, merchant: Merchant) -> None:
         raise ValueError(f"merchants.{name}: must have app_id and secret_key")
 
 
-def _check_app_ids(merchants: Mapping[str, Merchant]) -> None:
+def _check_app_ids(merchants: Mapping[str, Merchant], default_app_id: str | None) -> None:
     """Two merchants never share an app-id: lists and webhooks belong to one."""
-    owners: dict[str, str] = {}
+    owners: dict[str, str] = {default_app_id: DEFAULT} if default_app_id else {}
     for name, merchant in merchants.items():
         pairs = (merchant.app_id, *(pair.app_id for pair in merchant.currencies.values()))
         for app_id in filter(None, pairs):

@@ -72,7 +72,8 @@ class ConnectionFields(BaseSettings):
         default=(), description="Comma separated, long and random; who may read `/v1/payments`."
     )
     merchants_file: Path | None = Field(
-        default=None, description="TOML: merchants beside `default`, and credentials by currency."
+        default=None,
+        description="TOML: merchants, their credentials by currency, limits and polls; read again when it changes.",
     )
     plain_http_hosts: Annotated[tuple[str, ...], *CommaSeparated] = Field(
         default=(),
@@ -185,6 +186,15 @@ class Settings(PollFields, PaymentFields, CallFields, ProviderFields, WorkerFiel
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # replaced by FileSource
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, FileSource(settings_cls), dotenv_settings
+
+    @model_validator(mode="after")
+    def _app_id_of_default_is_its_own(self) -> Self:
+        if self.merchants_file is not None:
+            try:
+                load_merchants(self.merchants_file, default_app_id=self.provider_app_id)
+            except ValueError as error:
+                raise ValueError(f"{variable('merchants_file')}: {error}") from None
+        return self
 
     @model_validator(mode="after")
     def _plain_http_stays_at_home(self) -> Self:

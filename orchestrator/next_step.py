@@ -75,6 +75,7 @@ Step = Send | Read | ScanList | Tell | Become | Wait
 
 def next_step(payment: Payment, *, policy: Policy, now_ms: int) -> Step:
     """The next step; the first row of the table that has one to say decides."""
+    policy = policy.of(payment.key.merchant)
     for wants in _WANTS:
         step = wants(payment, policy, now_ms)
         if step is not None:

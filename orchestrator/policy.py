@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from orchestrator.dialect import DIALECT, Dialect
@@ -32,6 +32,16 @@ class Schedule:
 
 WAITING = Schedule(gaps_s=(60, 300, 900, 1800, 3600), then_s=HOUR_S)
 DAILY = Schedule(gaps_s=(), then_s=DAY_S)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Looks:
+    """How often one merchant's payments are looked at."""
+
+    waiting: Schedule
+    daily: Schedule
+
+
 CONFIRMING = Schedule(gaps_s=(0, 5, 15, 30), then_s=60)
 SCANNING = Schedule(gaps_s=(0, 15, 30, 60, 300, 900), then_s=HOUR_S)
 DAILY_STATES = frozenset(
@@ -74,6 +84,12 @@ class Policy:
     dialect: Dialect = DIALECT
     authorisation_aged_ms: int = 5 * DAY_S * 1000  # an authorisation not captured for so long gets a review
     allow_http_actions: bool = False  # http URLs in next_action, for sandboxes only
+    looks: Mapping[str, Looks] = field(default_factory=dict)  # of merchants that have their own
+
+    def of(self, merchant: str) -> Policy:
+        """The policy for a merchant's payments."""
+        own = self.looks.get(merchant)
+        return self if own is None else replace(self, waiting=own.waiting, daily=own.daily)
 
 
 def spread_ms(key: PaymentKey, *, salt: int, up_to_ms: int) -> int:

@@ -14,7 +14,7 @@ from orchestrator.intent import CardMethod, PayidMethod, PayinMethodTerms
 from orchestrator.money import EXPONENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Container, Mapping
     from datetime import datetime
 
     from orchestrator.intent import PaymentIntent
@@ -27,8 +27,8 @@ EXPIRY_AHEAD_MIN = {"payin": timedelta(minutes=20), "payid": timedelta(minutes=2
 class IntakeRules:
     """What the configuration says of new intents."""
 
-    merchants: frozenset[str]
-    credentials: frozenset[str] = frozenset()  # names of credential sets, those by currency too
+    merchants: Collection[str]
+    credentials: Container[str] = frozenset()  # names of credential sets, those by currency too
     flows: frozenset[str]
     payin_methods: Mapping[str, PayinMethod] = dataclasses.field(default_factory=lambda: PAYIN_METHODS)
     whole_unit_currencies: frozenset[str] = frozenset({"VND", "JPY", "XAF", "XOF", "KRW", "IDR"})

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config.logging import configure_logging
-from config.merchants import load_merchants
+from config.merchants import Limits, Merchant, Poll, load_merchants
 from config.settings import Settings, SettingsError, load_settings
 from orchestrator.adapters.access_tokens import TokenCall
 from orchestrator.adapters.call_rate import CallRate
@@ -24,12 +25,13 @@ from orchestrator.engine import Engine
 from orchestrator.flows import FLOWS
 from orchestrator.flows.methods import PAYIN_METHODS, PayinMethod
 from orchestrator.identity import DEFAULT_MERCHANT
-from orchestrator.policy import Policy, Schedule
-from orchestrator.rules import CREDENTIALS_SEPARATOR, IntakeRules, credentials_name
+from orchestrator.policy import Looks, Policy, Schedule
+from orchestrator.rules import IntakeRules, credentials_name
 from orchestrator.webhook_auth import WebhookAuth
+from workers.merchants import Merchants, Terms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pydantic import SecretStr
 
@@ -44,10 +46,12 @@ __all__ = [
     "new_owner",
     "open_audit",
     "open_limiter",
+    "open_merchants",
     "open_provider",
     "open_store",
     "policy_of",
     "rules_of",
+    "terms_of",
     "webhook_auth_of",
 ]
 
@@ -62,17 +66,18 @@ def new_owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
 
 
-def build_engine(settings: Settings, *, journal: Journal, owner: str) -> Engine:
+def build_engine(settings: Settings, *, journal: Journal, owner: str, merchants: Merchants | None = None) -> Engine:
     """Everything advance() and accept() work with; connects at the first call, on the loop that makes it."""
     clock = StoreClock()
+    merchants = merchants or open_merchants(settings, journal=journal)
     return Engine(
         store=open_store(settings, tell=journal.warning),
-        provider=open_provider(settings, clock=clock),
-        limiter=open_limiter(settings),
+        provider=open_provider(settings, clock=clock, credentials=merchants.credentials),
+        limiter=open_limiter(settings, rate_of=merchants.rate_of),
         clock=clock,
         journal=journal,
-        policy=policy_of(settings),
-        rules=rules_of(settings),
+        policy=replace(policy_of(settings), looks=merchants.looks),
+        rules=rules_of(settings, merchants=merchants),
         webhooks=webhook_auth_of(settings),
         namespace=settings.namespace,
         owner=owner,
@@ -89,24 +94,39 @@ def open_audit(settings: Settings) -> RedisAudit:
     return RedisAudit(connect(settings.redis_url), namespace=settings.namespace)
 
 
-def open_limiter(settings: Settings) -> RedisLimiter:
-    """The limit shared by all workers, kept beside the state."""
-    rate = rate_of(settings)
-    return RedisLimiter(connect(settings.redis_url), namespace=settings.namespace, rate_of=lambda _: rate)
+def open_merchants(settings: Settings, *, journal: Journal) -> Merchants:
+    """Who may be paid here; reads the file again when it changes."""
+    return Merchants(lambda: terms_of(settings), file=settings.merchants_file, rate=rate_of(settings), journal=journal)
+
+
+def open_limiter(settings: Settings, *, rate_of: Callable[[str], CallRate] | None = None) -> RedisLimiter:
+    """The limit shared by all workers, kept beside the state; without rates of merchants, for looking and pausing."""
+    everybodys = _rate(settings, Limits())
+    return RedisLimiter(
+        connect(settings.redis_url), namespace=settings.namespace, rate_of=rate_of or (lambda _: everybodys)
+    )
 
 
 def rate_of(settings: Settings) -> CallRate:
     """The limit of a merchant that has none of its own."""
+    return _rate(settings, Limits())
+
+
+def _rate(settings: Settings, own: Limits) -> CallRate:
     return CallRate(
-        rate_per_s=settings.rate_rps, burst=settings.rate_burst, max_concurrency=settings.rate_max_concurrency
+        rate_per_s=own.rate_rps or settings.rate_rps,
+        burst=own.burst or settings.rate_burst,
+        max_concurrency=own.max_concurrency or settings.rate_max_concurrency,
     )
 
 
-def open_provider(settings: Settings, *, clock: Clock) -> HelloClever:
-    """The provider with the credentials of every merchant."""
+def open_provider(
+    settings: Settings, *, clock: Clock, credentials: Mapping[str, Credentials] | None = None
+) -> HelloClever:
+    """The provider with the credentials of every merchant, by default those of now."""
     return HelloClever(
         base_url=settings.provider_base_url,
-        credentials=credentials_of(settings),
+        credentials=credentials_of(settings) if credentials is None else credentials,
         clock=clock,
         timeouts=CallTimeouts(
             connect_s=settings.call_timeout_connect_s,
@@ -126,9 +146,35 @@ def open_provider(settings: Settings, *, clock: Clock) -> HelloClever:
     )
 
 
+def terms_of(settings: Settings) -> Terms:
+    """What the settings and the merchants file say now; raises ValueError with a sentence that shows no value."""
+    merchants = _merchants_of(settings)
+    pairs = credentials_of(settings)
+    return Terms(
+        names=frozenset({DEFAULT_MERCHANT, *merchants}),
+        credentials=pairs,
+        rates={name: _rate(settings, merchant.limits) for name, merchant in merchants.items()},
+        looks={
+            name: _looks(settings, merchant.poll) for name, merchant in merchants.items() if merchant.poll != Poll()
+        },
+    )
+
+
+def _merchants_of(settings: Settings) -> Mapping[str, Merchant]:
+    file = settings.merchants_file
+    return load_merchants(file, default_app_id=settings.provider_app_id) if file else {}
+
+
+def _looks(settings: Settings, own: Poll) -> Looks:
+    return Looks(
+        waiting=Schedule(gaps_s=own.schedule_s or settings.poll_schedule_s, then_s=own.tail_s or settings.poll_tail_s),
+        daily=Schedule(gaps_s=(), then_s=own.slow_s or settings.poll_slow_s),
+    )
+
+
 def credentials_of(settings: Settings) -> dict[str, Credentials]:
     """Every pair of keys by its name: the merchant's, or `merchant:CURRENCY` where the provider gave one for it."""
-    merchants = load_merchants(settings.merchants_file) if settings.merchants_file else {}
+    merchants = _merchants_of(settings)
     pairs = {DEFAULT_MERCHANT: _pair(settings.provider_app_id, settings.provider_secret_key)}
     for name, merchant in merchants.items():
         if merchant.app_id is not None and merchant.secret_key is not None:
@@ -181,12 +227,13 @@ def dialect_of(settings: Settings) -> Dialect:
     )
 
 
-def rules_of(settings: Settings) -> IntakeRules:
-    """What the configuration says of new intents."""
+def rules_of(settings: Settings, *, merchants: Merchants | None = None) -> IntakeRules:
+    """What the configuration says of new intents, by default with the merchants of now."""
+    terms = terms_of(settings)
     extra = (name.partition(":") for name in settings.payin_methods_extra)
     return IntakeRules(
-        merchants=frozenset(name for name in credentials_of(settings) if CREDENTIALS_SEPARATOR not in name),
-        credentials=frozenset(credentials_of(settings)),
+        merchants=terms.names if merchants is None else merchants,
+        credentials=frozenset(terms.credentials) if merchants is None else merchants.credentials,
         flows=frozenset(FLOWS),
         payin_methods=PAYIN_METHODS | {name: PayinMethod(name=name, currency=currency) for name, _, currency in extra},
         whole_unit_currencies=frozenset(settings.whole_unit_currencies),

@@ -31,6 +31,9 @@ _COUNTED: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "store.tail_lost": ("payorch_store_tails_lost_total", "Shards found to have lost confirmed writes.", ()),
     "store.payment_unreadable": ("payorch_store_unreadable_total", "Claims of what holds no payment.", ()),
     "merchant.paused": ("payorch_merchant_pauses_total", "Pauses of merchants.", ("merchant", "reason")),
+    "merchant.breaker_opened": ("payorch_breaker_opened_total", "Outages at the provider.", ("merchant",)),
+    "merchants.reloaded": ("payorch_merchants_reloaded_total", "Merchants files that were taken over.", ()),
+    "merchants.refused": ("payorch_merchants_refused_total", "Merchants files that changed nothing.", ()),
     "webhook.taken": ("payorch_webhooks_total", "Webhooks by what became of them.", ("outcome",)),
 }
 
@@ -57,7 +60,7 @@ class Telemetry:
         self._log.warning(event, **fields)
 
     def watch(self, figures: Callable[[], Figures]) -> None:
-        """Export the numbers of these figures as gauges `payorch_<part>_<name>`."""
+        """Export the numbers of these figures as gauges `payorch_<part>_<name>`, those in a dict by merchant."""
         self.registry.register(_FigureCollector(figures))
 
     def exposition(self) -> bytes:
@@ -81,3 +84,8 @@ class _FigureCollector(Collector):
             for name, value in figures.items():
                 if isinstance(value, int | float):
                     yield GaugeMetricFamily(f"payorch_{part}_{name}", f"{part}: {name}", value=float(value))
+                elif isinstance(value, dict):
+                    family = GaugeMetricFamily(f"payorch_{part}_{name}", f"{part}: {name}", labels=["merchant"])
+                    for merchant, number in value.items():
+                        family.add_metric([merchant], float(number))
+                    yield family

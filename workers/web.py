@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ from orchestrator.observation import WebhookSeen
 from orchestrator.payment import public_view
 from orchestrator.ports import NotifyOutcome
 from orchestrator.webhook_auth import PATH
-from workers.bootstrap import SettingsError, build_engine, build_settings, configure_logging, new_owner
+from workers.bootstrap import SettingsError, build_engine, build_settings, configure_logging, new_owner, open_merchants
 from workers.health import health_routes
 from workers.telemetry import Telemetry
 
@@ -45,13 +46,16 @@ def app() -> Starlette:
         raise SystemExit(str(error)) from None
     configure_logging(log_format=settings.log_format, level=settings.log_level)
     telemetry = Telemetry()
-    engine = build_engine(settings, journal=telemetry, owner=new_owner())
+    merchants = open_merchants(settings, journal=telemetry)
+    engine = build_engine(settings, journal=telemetry, owner=new_owner(), merchants=merchants)
     client = connect(settings.redis_url)
     tokens = tuple(token.get_secret_value() for token in settings.read_tokens)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        watching = asyncio.create_task(merchants.watch())
         yield
+        watching.cancel()
         await client.aclose()
 
     async def webhook(request: Request) -> Response:

@@ -81,7 +81,7 @@ class HelloClever:
     ) -> None:
         """Raises ValueError where the address is no https address (http: loopback or `plain_http` only)."""
         self._api_url = _api_url(base_url, plain_http=plain_http)
-        self._credentials = dict(credentials)
+        self._credentials = credentials  # looked up for each call: merchants come and go
         self._clock = clock
         self._timeouts = timeouts or CallTimeouts()
         self._body_cap_bytes = body_cap_bytes
