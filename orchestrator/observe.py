@@ -14,7 +14,7 @@ from orchestrator.refund_course import (
     returned_minor,
     sent_refund,
 )
-from orchestrator.sighting import REFUND_FELL_THROUGH, AmountCheck, Sighting, Source, Target
+from orchestrator.sighting import REFUND_FELL_THROUGH, TARGETS, AmountCheck, Sighting, Source, Target
 from orchestrator.statuses import MATRIX, Move, Reason, Review, Stage, Status, stage_of
 
 READS = frozenset({Source.READ, Source.SCAN})
@@ -46,6 +46,7 @@ _CONFIRMABLE = frozenset(
 )
 _MAY_WANT_A_CODE = frozenset({Stage.ACTION, Stage.AWAIT})  # from all others there is no way back to them
 _REFUNDABLE = frozenset({Stage.SETTLING, Stage.SUCCEEDED, Stage.PARTIALLY_REFUNDED, Stage.DISPUTED})
+_NEVER_PAID = frozenset(Stage) - _PAID
 _SUCCEEDED_ONCE = _PAID - {Stage.SETTLING}
 _UNANSWERED = frozenset({OperationState.READY, OperationState.SENDING, OperationState.IN_DOUBT})
 _LATE_FROM = frozenset({Stage.FAILED, Stage.EXPIRED, Stage.CANCELED})
@@ -89,7 +90,7 @@ def observe(payment: Payment, sighting: Sighting, *, belief: Belief, now_ms: int
         return _refund_fell_through(payment, sighting, belief, now_ms)
     if sighting.target is None:
         wanted = 0 if sighting.source not in READS else None
-        return replace(payment, look_wanted=wanted).with_review(Review.UNKNOWN_STATUS)
+        return _made(replace(payment, look_wanted=wanted), now_ms).with_review(Review.UNKNOWN_STATUS)
     return _follow_matrix(payment, sighting, _judged(payment, sighting, sighting.target, belief), belief, now_ms)
 
 
@@ -163,6 +164,12 @@ def _created(payment: Payment, sighting: Sighting, now_ms: int) -> Payment:
         payment = payment.with_operation(done).without_review(Review.IN_DOUBT_AGED)
     expires = payment.expires_at_ms if payment.expires_at_ms is not None else sighting.expires_at_ms
     return replace(payment, expires_at_ms=expires)
+
+
+def _made(payment: Payment, now_ms: int) -> Payment:
+    """A payment of which no more is known than that the provider has it."""
+    is_unobserved = payment.status is Status.ACCEPTED
+    return payment.moved(Status.PROCESSING, Reason.AWAITING_PROVIDER, now_ms=now_ms) if is_unobserved else payment
 
 
 def _judged(payment: Payment, sighting: Sighting, target: Target, belief: Belief) -> Target:
@@ -359,6 +366,9 @@ def _refund_fell_through(payment: Payment, sighting: Sighting, belief: Belief, n
         return replace(payment, look_wanted=0)
     if payment.status is Status.REFUNDED:
         return _refund_bounced(payment, sighting, belief, now_ms)
+    if row_of(payment) in _NEVER_PAID:  # of a refund that we never heard of: the money came, and is still there
+        paid = _judged(payment, sighting, TARGETS[SETTLED], belief)
+        return _follow_matrix(payment, sighting, paid, belief, now_ms)
     if payment.status is not Status.REFUND_PENDING:
         if sent_refund(payment) is None or payment.provider_status == sighting.provider_status:
             return payment

@@ -227,6 +227,14 @@ def test_of_two_references_the_paid_one_is_the_payment_and_a_person_is_told_once
 
 
 @pytest.mark.parametrize("word", ["mystery", "created", "active", "paid", "completed", "unpaid"])
+def test_a_payment_in_doubt_of_which_an_unknown_word_is_said_is_with_the_provider(word):
+    doubted = in_state(accepted(card_intent()), CREATE, OperationState.IN_DOUBT)
+    after = seen(doubted, card_body(word))
+    assert view(after) == (Status.PROCESSING, Reason.AWAITING_PROVIDER)
+    assert (after.review, after.look_wanted) == ((Review.UNKNOWN_STATUS,), 0)
+
+
+@pytest.mark.parametrize("word", ["mystery", "created", "active", "paid", "completed", "unpaid"])
 def test_d13_an_unknown_status_freezes_the_payment_asks_and_tells(word):
     after = seen(ACTION, card_body(word))
     assert (after.status, after.review, after.look_wanted) == (

@@ -53,6 +53,27 @@ def test_a_refund_that_fell_through_never_leads_back_to_an_unpaid_status(status)
     assert (after.status, after.settled, after.paid_minor) == (Status.SUCCEEDED, True, 10000)
 
 
+NEVER_SEEN_PAID = [
+    created(card_intent(), status=Status.REQUIRES_ACTION),
+    created(card_intent(), status=Status.PROCESSING, reason=Reason.CAPTURING),
+    created(card_intent(), status=Status.EXPIRED, reason=Reason.PROVIDER),
+    in_state(accepted(card_intent()), CREATE, OperationState.IN_DOUBT),
+    seen(ACTION, card_body("received")),
+]
+
+
+@pytest.mark.parametrize("word", ["return_rejected", "return_expired"])
+@pytest.mark.parametrize("payment", NEVER_SEEN_PAID, ids=lambda payment: str(payment.reason or payment.status))
+def test_the_end_of_a_refund_that_was_never_heard_of_shows_that_it_was_paid(payment, word):
+    read = seen(payment, card_body(word), Source.READ)
+    assert (read.status, read.customer_paid, read.paid_minor) == (Status.SUCCEEDED, True, 10000)
+    assert (read.claimed, read.look_wanted) == (None, None)
+    told = seen(payment, card_body(word))
+    assert told.status is not Status.SUCCEEDED
+    assert told.claimed is not None or told.look_wanted == 0
+    assert seen(told, card_body(word), Source.READ).status is Status.SUCCEEDED
+
+
 def test_a_bare_received_while_a_refund_runs_is_believed_only_from_a_read():
     running = seen(SUCCEEDED, card_body("return_pending"))
     told = seen(running, card_body("received"))
