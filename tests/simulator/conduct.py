@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tests.simulator.loop import Life
     from tests.simulator.world import World
 
+STOP_MIN_S = 45.0  # so long a worker that is told to end lets its calls end: any does by then
 SLACK_MS = 3_000  # clocks are off a little, and a call leaves a moment after it was decided
 NOT_DONE = frozenset({Verdict.NOT_EXECUTED, Verdict.UNAUTHORISED, Verdict.REFUSED})
 _HOOKS = ("webhook_notification", "payment_request_notification", "payment_gateway_notification")
@@ -69,6 +70,20 @@ class Conduct:
         """A worker pauses an account: only one that the provider did not want to hear (I9)."""
         if account not in self._unwelcome:
             self._world.violated("I9", f"{account} is paused, though the provider never refused to hear it")
+
+    def taken_over(self, key: PaymentKey, owner: str) -> None:
+        """A claim ran out and another worker takes it: not from one that lives and reaches the store (I9)."""
+        life, now_s = self._world.life_of(owner), self._world.loop.time()
+        lease_s = self._world.policy.lease_ms / 1000
+        is_well = life is not None and not (life.is_dead or life.is_frozen) and not self._world.store_is_away
+        if life is not None and is_well and life.troubled_s + 2 * lease_s < now_s:
+            self._world.violated("I9", f"{key} was taken from {owner}, which lives and reaches the store")
+
+    def cut(self, life: Life, request: ProviderRequest) -> None:
+        """A call on the wire was cancelled by its own process: only at the end of a stop that took long."""
+        now_s = self._world.loop.time()
+        if request.method == "POST" and life.stopping_s is not None and now_s < life.stopping_s + STOP_MIN_S:
+            self._world.violated("I2", f"{life.name} cut {request.path} of {self.intent_of(request)} off, unheard")
 
     def _check_mark(self, life: Life, sending: Sending) -> None:
         """Before the call leaves, the store holds its mark, and its sender's claim is live (I1)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 from asyncio import events
 from collections import deque
 from contextvars import Context, ContextVar, copy_context
@@ -26,6 +27,8 @@ class Life:
         self.is_frozen = False
         self.tasks: list[asyncio.Task[Any]] = []
         self.parked: list[Handle] = []  # what became ready while it was frozen
+        self.troubled_s = -math.inf  # when it was last kept from the store
+        self.stopping_s: float | None = None  # since when it is told to end
 
 
 LIFE: ContextVar[Life | None] = ContextVar("life", default=None)

@@ -76,7 +76,9 @@ class Process:
     def _thaw(self, life: Life) -> None:
         if not life.is_dead:
             self.world.story.tell(f"{life.name} goes on")
+            life.troubled_s = self.world.loop.time()
             self.world.loop.thaw(life)
+            self.world.loop.after(0.01, self.world.changed)
 
     def cut_off(self) -> None:
         """Nothing goes between it and the store for a while."""
@@ -119,6 +121,7 @@ class Worker(Process):
         self._leave_out_looks()
 
     async def _stop(self) -> None:
+        self.life.stopping_s = self.world.loop.time()
         self.reconciler.begin_stop()
         self._client.stop_waiting()
         await self._intake.stop()

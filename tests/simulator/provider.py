@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tests.simulator.charges import PLACES, Charge, Refund, body_of
+from tests.simulator.shop import RIGHT_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,7 +150,7 @@ class Provider:
     def _confirm_otp(self, request: ProviderRequest) -> Answer:
         body = _fields(request)
         charge = self._by_reference[body["uuid"]]
-        if charge.status != "pending" or charge.stage != "authorize_otp" or body["code"] != "123456":
+        if charge.status != "pending" or charge.stage != "authorize_otp" or not body["code"].startswith(RIGHT_CODE):
             return 422, {"errors": {"message": "wrong code"}}
         charge.stage = "authorize_stk"
         self._world.payer.prompted(charge)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.sighting import REFUND_FELL_THROUGH
 from orchestrator.statuses import Reason, Review, Status
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def untrue(world: World, payment: Payment, view: PublicView, observed_by: str) -
     is_word_only = (
         view.status is Status.SUCCEEDED and observed_by == "webhook" and Review.UNCONFIRMED not in view.review
     )
-    if is_word_only and payment.flow in _READABLE and "refund" not in " ".join(payment.operations):
+    if is_word_only and payment.flow in _READABLE and payment.provider_status not in REFUND_FELL_THROUGH:
         return "its success was published on a webhook's word, without a read"
     return None
 

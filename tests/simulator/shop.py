@@ -10,6 +10,7 @@ from tests.simulator.charges import moment
 if TYPE_CHECKING:
     from tests.simulator.world import World
 
+RIGHT_CODE = "1234"  # how a one-time code begins that the provider takes
 FLOWS = {"card": 4, "payin": 4, "payid": 2, "gateway_link": 2}
 METHODS = {
     "ph_ewallet_gcash_php": ("PHP", {}),
@@ -108,7 +109,7 @@ class Shop:
     def _confirm(self, key: str, intent: dict[str, Any]) -> None:
         tries = self._codes[key] = self._codes.get(key, 0) + 1
         if tries <= 3:
-            code = "999999" if self._dice.chance(0.2) else "123456"
+            code = f"{9999 if self._dice.chance(0.2) else RIGHT_CODE}{self._commands:02}"  # each command its own
             self._command(self._dice.skewed(1, 600), intent, "confirm_otp", code=code)
 
     def _refund(self, intent: dict[str, Any], left_minor: int) -> None:

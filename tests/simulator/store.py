@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from orchestrator.adapters.memory_limiter import MemoryLimiter
+    from orchestrator.adapters.memory_payment import StoredPayment
     from orchestrator.identity import PaymentKey
     from orchestrator.ports import Acceptance, Commit, Committed
     from tests.simulator.loop import Life
@@ -61,6 +62,10 @@ class WatchedStore(MemoryStore):
         """When a command whose payment did not come is refused next."""
         return min(self._unclaimed.values(), default=math.inf) / 1000 + 60
 
+    def hang(self, rope: Any) -> None:
+        """Ring there too."""
+        self._listeners.append(rope)
+
     @property
     def waiting(self) -> int:
         """Observations that nobody has applied yet."""
@@ -83,6 +88,11 @@ class WatchedStore(MemoryStore):
         self._world.checks.committed(commit, answer, owner=owner, waiting=waiting, observed=observed)
         return answer
 
+    def _take(self, stored: StoredPayment, owner: str, lease_ms: int, *, alone: bool = False) -> None:
+        if stored.owner not in {None, owner}:
+            self._world.conduct.taken_over(stored.key, stored.owner)
+        super()._take(stored, owner, lease_ms, alone=alone)
+
     async def release(self, key: PaymentKey, *, owner: str, due_at_ms: int | None) -> bool:
         answer = await super().release(key, owner=owner, due_at_ms=due_at_ms)
         self._world.checks.kept(key)
@@ -103,15 +113,15 @@ class Line:
     """
 
     def __init__(self, world: World, life: Life) -> None:
-        self._world = world
-        self._life = life
+        self.world = world
+        self.life = life
         self.is_cut = False
 
     async def ask(self, name: str, execute: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """The answer to a call; raises StoreUnavailableError where it does not come."""
-        world, weather, dice = self._world, self._world.weather, self._world.dice
+        world, weather, dice = self.world, self.world.weather, self.world.dice
         answer = world.loop.create_future()
-        if self._life.is_dead or world.strikes(self._life, name):
+        if self.life.is_dead or world.strikes(self.life, name):
             return await answer  # never
         if self.is_cut or world.store_is_away:
             world.loop.after(min(TIMEOUT_S, dice.skewed(0.001, TIMEOUT_S)), self._fail, answer, name, "away")
@@ -121,31 +131,36 @@ class Line:
             delay_s = dice.skewed(0.0002, 0.002)
             if weather.brings("store slow"):
                 delay_s = dice.skewed(0.01, 4.0)
+                self.life.troubled_s = world.loop.time() + 4.0
             world.loop.after(delay_s, self._arrive, name, execute, answer)
         return await answer
 
     def _arrive(self, name: str, execute: Callable[[], Coroutine[Any, Any, Any]], answer: Any) -> None:
-        world = self._world
+        world = self.world
         if self.is_cut or world.store_is_away:
             world.loop.after(TIMEOUT_S, self._fail, answer, name, "away")
             return
         value = done_at_once(execute())
         if name in _WRITES:
             world.changed()
-        world.story.tell(f"{self._life.name}: {name} -> {_short(value)}")
+            # Once more when whoever claimed something knows it: a claim has to be renewed from then on.
+            world.loop.after(0.01, world.changed)
+        world.story.tell(f"{self.life.name}: {name} -> {_short(value)}")
         if name == "claim":
             for record in value:
                 world.checks.claimed(record.key)
         if world.weather.brings("store answer lost"):
             world.loop.after(world.dice.skewed(0.001, TIMEOUT_S), self._fail, answer, name, "answer lost")
         elif world.weather.brings("store slow"):
+            self.life.troubled_s = world.loop.time() + 4.0
             world.loop.after(world.dice.skewed(0.001, 4.0), _answer, answer, value)
         else:
             _answer(answer, value)
 
     def _fail(self, answer: Any, name: str, why: str) -> None:
+        self.life.troubled_s = self.world.loop.time()
         if not answer.done():
-            self._world.story.tell(f"{self._life.name}: {name} fails, {why}")
+            self.world.story.tell(f"{self.life.name}: {name} fails, {why}")
             answer.set_exception(StoreUnavailableError(why))
             answer.exception()  # who asked may be gone; asyncio need not tell of it
 
@@ -168,9 +183,26 @@ class StoreLine:
         self.__dict__[name] = asked
         return asked
 
-    def bells(self) -> AsyncIterator[int]:
+    async def bells(self) -> AsyncIterator[int]:
         """Bells as they are rung and not lost."""
-        return self._store.bells()
+        rope = Rope(self._line.world, self._line.life)
+        self._store.hang(rope)
+        while True:
+            yield await rope.rung.get()
+
+
+class Rope:
+    """One process's subscription to the bells."""
+
+    def __init__(self, world: World, life: Life) -> None:
+        self.rung: asyncio.Queue[int] = asyncio.Queue()
+        self._world = world
+        self._life = life
+
+    def put_nowait(self, shard: int) -> None:
+        """A bell is rung."""
+        if not self._life.is_dead and not self._world.weather.brings("bell lost"):
+            self._world.loop.after(self._world.dice.skewed(0.0002, 0.02), self.rung.put_nowait, shard)
 
 
 class LimiterLine:

@@ -58,7 +58,11 @@ class ProviderLine:
             loop.after(
                 dice.skewed(0.5, TOTAL_S - 5) if slow else dice.skewed(0.005, 0.2), self._arrive, request, answer
             )
-        reply = await answer
+        try:
+            reply = await answer
+        except asyncio.CancelledError:
+            world.conduct.cut(self._life, request)
+            raise
         world.conduct.answered(request, reply)
         return reply
 

@@ -131,6 +131,10 @@ class World:
             self._away("provider_is_away")
         return False
 
+    def life_of(self, name: str) -> Life | None:
+        """The present life of this name; None where it is over."""
+        return next((each.life for each in (*self.workers, self.web) if each.life.name == name), None)
+
     def changed(self) -> None:
         """There may be something to do for workers that would look later."""
         for worker in self.workers:
