@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
 from concurrent.futures import wait
 from typing import TYPE_CHECKING
@@ -17,10 +15,8 @@ from orchestrator.adapters import topology
 from orchestrator.adapters.event_log import EventLog
 from orchestrator.adapters.publisher import open_publisher
 from orchestrator.adapters.redis_connection import connect
-from orchestrator.adapters.redis_durability import UnfitRedisError, inspect_durability
 from orchestrator.adapters.redis_probe import RedisProbe
-from orchestrator.adapters.store_clock import HEAR_EVERY_S
-from orchestrator.errors import RefusedError, StoreUnavailableError
+from orchestrator.errors import RefusedError
 from orchestrator.refuse import Incoming, refuse
 from workers.amqp_intake import AmqpIntake
 from workers.audit_job import AuditJob
@@ -28,6 +24,7 @@ from workers.bootstrap import build_engine, new_owner
 from workers.health import health_routes
 from workers.loop import LoopThread
 from workers.reconcile import Reconciler
+from workers.redis_watch import RedisWatch
 from workers.relay import Relay
 from workers.replay_job import ReplayJob
 from workers.stream_intake import StreamIntake
@@ -47,7 +44,6 @@ if TYPE_CHECKING:
     from workers.telemetry import Figures
 
 START_TIMEOUT_S = 30.0
-CONNECT_PAUSE_S = 1.0
 COMMAND_KEY = "intent.command"
 AMQP_PREFETCH = 200
 LOOK_UP_S = 0.1  # how often a stop that waits asks whether it is to be cut short
@@ -64,10 +60,11 @@ class WorkerProcess:
         self.owner = new_owner()
         self.telemetry = Telemetry()
         self.engine = build_engine(settings, journal=self.telemetry, owner=self.owner)
-        self._store: RedisStore = self.engine.store  # type: ignore[assignment]  # built as one in bootstrap
-        self._clock: StoreClock = self.engine.clock  # type: ignore[assignment]  # likewise
+        store: RedisStore = self.engine.store  # type: ignore[assignment]  # built as one in bootstrap
+        clock: StoreClock = self.engine.clock  # type: ignore[assignment]  # likewise
         self._loop = LoopThread()
         self._client = connect(settings.redis_url)
+        self._redis = RedisWatch(self._client, store=store, clock=clock)
         self._reconciler: Reconciler | None = None
         self._stream_intake: StreamIntake | None = None
         self._amqp_intake: AmqpIntake | None = None
@@ -76,7 +73,6 @@ class WorkerProcess:
         self._audit = AuditJob(settings, self._loop)
         self._server: uvicorn.Server | None = None
         self._watchdog: Watchdog | None = None
-        self._durability = "not asked yet"
         self._stop_by_s: float | None = None
         self.telemetry.watch(self.figures)
         self.telemetry.registry.register(self._audit)
@@ -87,11 +83,11 @@ class WorkerProcess:
         `while_waiting` is called all the while, and ends the wait by raising.
         """
         self._loop.start()
-        ready = self._loop.submit(self._wait_for_redis())
-        while not wait({ready}, timeout=CONNECT_PAUSE_S).done:
+        ready = self._loop.submit(self._redis.wait())
+        while not wait({ready}, timeout=LOOK_UP_S).done:
             while_waiting()
         ready.result()
-        self._loop.submit(self._keep_time())
+        self._loop.submit(self._redis.watch())
         self._watchdog = self._new_watchdog()
         self._watchdog.start()
         if self.settings.worker_port:
@@ -200,14 +196,14 @@ class WorkerProcess:
 
     def figures(self) -> Figures:
         """What each part says of itself, for `celery inspect stats` and the metrics."""
-        return {name: part.figures() for name, part in self._parts().items()}
+        return {name: part.figures() for name, part in self._parts().items()} | {"redis": self._redis.figures()}
 
     def about(self) -> Mapping[str, object]:
         """Figures and who this is, for `celery inspect stats`."""
         return {
             "owner": self.owner,
             "roles": list(self.settings.roles),
-            "durability": self._durability,
+            "durability": self._redis.row,
             **self.figures(),
         }
 
@@ -239,30 +235,6 @@ class WorkerProcess:
         """What is left of the drain time; it begins here where nobody has begun it before."""
         self.begin_stop()
         return max(0.0, (self._stop_by_s or 0.0) - time.monotonic())
-
-    async def _wait_for_redis(self) -> None:
-        """A worker that starts before Redis waits for it; one that must not use this Redis does not start."""
-        while True:
-            try:
-                durability = await inspect_durability(self._client)
-                if durability.refused:
-                    raise UnfitRedisError(durability.refused)
-                await self._store.ensure_shards()
-                await self._clock.hear(self._client)
-            except StoreUnavailableError as error:
-                log.warning("worker.waits_for_redis", error=str(error))
-                await asyncio.sleep(CONNECT_PAUSE_S)
-                continue
-            self._durability = durability.row
-            log.info("worker.redis", durability=durability.row)
-            return
-
-    async def _keep_time(self) -> None:
-        """Schedules and graces run on the store's time; while Redis is away our own monotonic clock carries it on."""
-        while True:
-            await asyncio.sleep(HEAR_EVERY_S)
-            with contextlib.suppress(StoreUnavailableError):  # those who need Redis say that it is away
-                await self._clock.hear(self._client)
 
     async def _serve_health(self) -> None:
         routes = health_routes(client=self._client, telemetry=self.telemetry, missing=self._missing)
