@@ -98,7 +98,7 @@ class Checks:
         for broken in broken_by_step(before, after, event=event, policy=world.policy, now_ms=now_ms):
             world.violated(broken.invariant, f"{key}: {broken.sentence}")
         if event is not None:
-            self._published(after.payment, event)
+            self._published(before.payment if before else None, after.payment, event)
         self._check_waiting(key)
 
     def _event(self, key: PaymentKey) -> bytes | None:
@@ -110,10 +110,11 @@ class Checks:
             self._world.violated("I3", f"{key}: {len(events)} events were written with one commit")
         return events[-1] if events else None
 
-    def _published(self, payment: Payment, event: bytes) -> None:
+    def _published(self, before: Payment | None, payment: Payment, event: bytes) -> None:
         world, view = self._world, public_view(payment)
         observed_by = _OBSERVED_BY.search(event)
-        sentence = untrue(world, payment, view, observed_by[1].decode() if observed_by else "")
+        has_moved = before is None or public_view(before).status is not view.status
+        sentence = untrue(world, payment, view, observed_by[1].decode() if observed_by else "") if has_moved else None
         if sentence:
             world.violated("I5", f"{payment.key}: {sentence}")
         if view.next_action and payment.reference:

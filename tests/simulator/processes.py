@@ -60,8 +60,8 @@ class Process:
             return
         world = self.world
         world.story.tell(f"{self.life.name} is killed")
-        world.loop.kill(self.life)
         world.truth.dies(self.life)
+        world.loop.kill(self.life)
         self._limiter.forget()
         world.loop.after(world.dice.skewed(0.05, 60), self.start)
 

@@ -63,7 +63,8 @@ class Truth:
 
     def heard(self, life: Life, intent: str, request: ProviderRequest, reply: Reply) -> None:
         """A worker got the answer to a create that was done: it must not be lost, unless the worker dies."""
-        if request.operation == "create" and reply.http_status == 200 and isinstance(reply.body, dict):
+        is_done = request.operation == "create" and reply.http_status == 200
+        if is_done and not life.is_dead and isinstance(reply.body, dict):
             reference = reply.body.get("uuid") or reply.body.get("id") or reply.body.get("payment_id")
             if reference is not None:
                 self.created[intent] = life, self._world.loop.time(), str(reference)
@@ -72,7 +73,7 @@ class Truth:
         """What it heard shortly before it may be lost with it."""
         now_s = self._world.loop.time()
         for intent, (who, at_s, _) in list(self.created.items()):
-            if who is life and now_s - at_s < REMEMBER_S:
+            if who is life and (life.is_frozen or now_s - at_s < REMEMBER_S):
                 del self.created[intent]
 
     def webhook_kept(self, body: str) -> None:
