@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from tests.faults.crash_lane import FLOWS, Case
 
 ALL = tuple(FLOWS)
@@ -9,6 +11,7 @@ READ = ("card", "payid", "payin")  # gateway links are not read
 LISTED = ("card", "payin")
 REFUNDED = ("card", "payid", "payin")
 HITS = (1, 2)
+STRIDE = 3  # shares no factor with the number of flows times hits
 ONCE = (1,)
 
 SENDS = ("permitted", "before-mark", "marked", "before-post", "let-out", "half-post", "mid-post", "replied")
@@ -45,10 +48,8 @@ def matrix() -> list[Case]:
 
 
 def sample() -> list[Case]:
-    """Each point of each scene once, the flows and the hits in turn."""
-    chosen: dict[tuple[str, str], Case] = {}
-    for row, (scene, points, flows, hits) in enumerate(_TABLE):
-        for number, point in enumerate(points, start=row):
-            case = Case(scene=scene, point=point, flow=flows[number % len(flows)], hit=hits[number % len(hits)])
-            chosen.setdefault((scene, point), case)
-    return [*chosen.values()]
+    """Each point once; scenes, flows and hits in turn."""
+    by_point: defaultdict[str, list[Case]] = defaultdict(list)
+    for case in matrix():
+        by_point[case.point].append(case)
+    return [cases[number * STRIDE % len(cases)] for number, cases in enumerate(by_point.values())]

@@ -67,8 +67,9 @@ class CrashStack(Stack):
     worker_program = ("-m", "tests.faults.crash_program", "worker")
     web_program = ("-m", "tests.faults.crash_program", "web")
 
-    def plan_of(self, program: Program) -> Path:
-        return Path(program.environment["CRASH_PLAN"])
+    def plan_of(self, name: str) -> Path:
+        """Where the plan of a program of this name is, started or not."""
+        return self.directory / f"{name}.plan"
 
     def tails(self) -> str:
         programs = (*self.workers[-2:], self.web, self.sandbox)
@@ -76,8 +77,20 @@ class CrashStack(Stack):
 
     def _program(self, name: str, arguments: list[str], **more: str) -> Program:
         program = super()._program(name, arguments, **more)
-        program.environment["CRASH_PLAN"] = str(self.directory / f"{name}.plan")
+        program.environment["CRASH_PLAN"] = str(self.plan_of(name))
         return program
+
+    def arm(self, name: str, point: str, *, prefix: str, hit: int = 1, deed: str = "SIGKILL") -> None:
+        """Let a program, started or not, do this at the n-th hit of a point by payments whose ids begin so."""
+        plan = self.plan_of(name)
+        unready = plan.with_suffix(".new")
+        unready.parent.mkdir(parents=True, exist_ok=True)
+        unready.write_text(json.dumps({"point": point, "hit": hit, "prefix": prefix, "deed": deed}))
+        unready.rename(plan)
+
+    def marked(self, name: str) -> set[str]:
+        """What was marked as sending in a program when it did its deed."""
+        return set(json.loads(Path(f"{self.plan_of(name)}.done").read_text())["marked"])
 
 
 class Lane:
@@ -145,10 +158,7 @@ class _Play:
     # What the scenes are made of
 
     def arm(self) -> None:
-        plan = self.stack.plan_of(self.victim)
-        unready = plan.with_suffix(".new")
-        unready.write_text(json.dumps({"point": self.case.point, "hit": self.case.hit, "prefix": self.prefix}))
-        unready.rename(plan)
+        self.stack.arm(self.victim.name, self.case.point, prefix=self.prefix, hit=self.case.hit)
 
     def make(self, count: int, **fields: Any) -> list[dict[str, Any]]:
         """Intents of the case's flow under ids of the case."""
@@ -192,9 +202,8 @@ class _Play:
     # The end
 
     def _go_on(self) -> None:
-        plan = self.stack.plan_of(self.victim)
-        self.marked = set(json.loads(Path(f"{plan}.died").read_text())["marked"])
-        plan.unlink()
+        self.marked = self.stack.marked(self.victim.name)
+        self.stack.plan_of(self.victim.name).unlink()
         if self.victim is self.stack.web:
             self.victim.start()
         else:

@@ -1,9 +1,10 @@
-"""A worker or a web process that can be told to die by SIGKILL at a point of `crash_points`.
+"""A worker or a web process that can be told to die, to stand still or to fail at a point of `crash_points`.
 
     CRASH_PLAN=FILE python -m tests.faults.crash_program worker|web [ARGUMENTS]
 
 It is the real program with wrapped functions. Nothing happens as long as the file of the plan is absent; then the
-hits of its point are counted. Beside the plan it leaves FILE.died with what was marked as sending when it died.
+hits of its point are counted, and at the n-th it does its deed: a signal to itself, or FAIL: an error then and at
+each later hit. Beside the plan it leaves FILE.done with what was marked as sending at that moment.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import orchestrator.parking
 import workers.reconcile
 import workers.stream_intake
+import workers.suspects
 from orchestrator.adapters.redis_store import RedisStore
 from orchestrator.ports import CommitOutcome
 from tests.faults.crash_points import ANY, POINTS, Call, Point, When
@@ -32,11 +35,21 @@ if TYPE_CHECKING:
 PROGRAMS = {"worker": ("celery", ("-A", "workers.app", "worker")), "web": ("uvicorn", ("workers.web:app", "--factory"))}
 SOON_S = 0.03  # by then what was written is out; the provider's stand-in answers later
 # One run has hundreds of starts; how long recovery takes with the real numbers is measured by benchmarks/recovery.py.
-SHORTER = ((workers.reconcile, "QUIET_S", 0.7), (workers.stream_intake, "RESCUE_EVERY_S", 0.5))
+SHORTER: tuple[tuple[Any, str, Any], ...] = (
+    (workers.reconcile, "QUIET_S", 0.7),
+    (workers.stream_intake, "RESCUE_EVERY_S", 0.5),
+    (workers.suspects, "EVERY_S", 0.5),
+    (orchestrator.parking, "RESTS_MS", (300, 600, 3_000)),
+)
+FAIL = "FAIL"
+
+
+class PlannedError(Exception):
+    """A defect of one payment, as it were."""
 
 
 class Killer:
-    """Counts the hits of the planned point and ends the process at the n-th."""
+    """Counts the hits of the planned point and does the deed at the n-th."""
 
     def __init__(self, plan_file: Path) -> None:
         self.marked: set[str] = set()
@@ -44,23 +57,26 @@ class Killer:
         self._hits = 0
 
     def is_due(self, name: str, concerns: str | None) -> bool:
-        """Whether this was the hit to die at; only those of the plan's payments count."""
+        """Whether this was the hit; only those of the plan's payments count."""
         if concerns is None or not self._plan_file.exists():
             return False
         plan = json.loads(self._plan_file.read_text())
         if plan["point"] != name or not (concerns == ANY or plan["prefix"] in concerns):
             return False
         self._hits += 1
-        return bool(self._hits == plan["hit"])
+        return bool(self._hits == plan["hit"] or (plan["deed"] == FAIL and self._hits > plan["hit"]))
 
-    def kill(self) -> None:
-        """Leave the note, and end at once."""
-        Path(f"{self._plan_file}.died").write_text(json.dumps({"marked": sorted(self.marked)}))
-        os.kill(os.getpid(), signal.SIGKILL)
+    def strike(self) -> None:
+        """Leave the note, and do the deed."""
+        deed = json.loads(self._plan_file.read_text())["deed"]
+        if deed == FAIL:
+            raise PlannedError
+        Path(f"{self._plan_file}.done").write_text(json.dumps({"marked": sorted(self.marked)}))
+        os.kill(os.getpid(), signal.Signals[deed])
 
-    def kill_soon(self) -> None:
-        """End when what was written is out."""
-        asyncio.get_running_loop().call_later(SOON_S, self.kill)
+    def strike_soon(self) -> None:
+        """The same when what was written is out."""
+        asyncio.get_running_loop().call_later(SOON_S, self.strike)
 
 
 def install(killer: Killer) -> None:
@@ -93,13 +109,13 @@ def _around_function(function: Callable[..., Any], points: Mapping[str, Point], 
         before = Call(of=(*of, *named.values()))
         _strike(points, killer, When.BEFORE, before)
         if _meets(points, killer, When.HALF_ON_WIRE, before):
-            killer.kill_soon()
+            killer.strike_soon()
             writer, (*heads, body) = of
             return function(writer, (*heads, body[: len(body) // 2]))
         result = function(*of, **named)
         _strike(points, killer, When.AFTER, Call(of=before.of, result=result))
         if _meets(points, killer, When.ON_WIRE, before):
-            killer.kill_soon()
+            killer.strike_soon()
         return result
 
     return around
@@ -107,7 +123,7 @@ def _around_function(function: Callable[..., Any], points: Mapping[str, Point], 
 
 def _strike(points: Mapping[str, Point], killer: Killer, when: When, call: Call) -> None:
     if _meets(points, killer, when, call):
-        killer.kill()
+        killer.strike()
 
 
 def _meets(points: Mapping[str, Point], killer: Killer, when: When, call: Call) -> bool:

@@ -1,0 +1,50 @@
+"""A worker stands still at an instruction for longer than its lease: it is fenced, and sends nothing late (I1)."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.faults.crash_lane import SETTINGS, CrashStack
+from tests.support.intents import card, payid
+from tests.support.process import wait_for
+
+MAKES = {"card": (card, "/api/v2/cards/create_payment"), "payid": (payid, "/api/v1/merchants/create_payment")}
+PREFIX = "frozen"
+
+
+@pytest.fixture
+def stack(own_stack):
+    return own_stack(CrashStack, settings=SETTINGS, sandbox={"latency_ms": "300", "settle_s": "0.2"})
+
+
+def stands_still(program):
+    """Whether the kernel has stopped it."""
+    return Path(f"/proc/{program.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+# Neither a card nor a PayID is ever created twice by the program: a second request would be seen.
+@pytest.mark.parametrize(
+    ("point", "flow"),
+    [("marked", "card"), ("before-post", "payid"), ("let-out", "card"), ("mid-post", "payid"), ("replied", "card")],
+)
+def test_a_create_is_sent_once_although_its_worker_stood_still_longer_than_its_lease_at(stack, point, flow):
+    frozen = stack.workers[0]
+    make, path = MAKES[flow]
+    other = stack.start_worker(roles="reconcile,relay")
+    stack.arm(frozen.name, point, prefix=PREFIX, deed="SIGSTOP")
+    [intent_id] = stack.submit(make(intent_id=f"{PREFIX}-1"))
+    wait_for(lambda: stands_still(frozen), what=stack.tails)
+    stack.wait_status([intent_id], "in_doubt", "requires_action", within_s=40)
+
+    frozen.signal(signal.SIGCONT)
+
+    # What was not sent is known as such once the frozen worker says so, and is then sent by the other one.
+    stack.succeed([intent_id], within_s=40)
+    assert '"payment.fenced"' in frozen.output
+    assert other.is_running
+    assert frozen.is_running
+    assert len(stack.desk.requests(method="POST", path=path)) == 1
+    stack.judge([intent_id])
