@@ -339,4 +339,7 @@ def looked(payment: Payment, *, now_ms: int) -> Payment:
     wanted = payment.look_wanted
     if wanted is not None:
         wanted = wanted + 1 if wanted + 1 < WANTED_LOOKS_MAX else None
-    return replace(payment, looks=payment.looks + 1, looked_at_ms=now_ms, look_wanted=wanted)
+    claimed = payment.claimed
+    if claimed is not None:
+        claimed = replace(claimed, looks=claimed.looks + 1)
+    return replace(payment, looks=payment.looks + 1, looked_at_ms=now_ms, look_wanted=wanted, claimed=claimed)

@@ -120,7 +120,7 @@ def _unusable(payment: Payment, sighting: Sighting, now_ms: int) -> Payment:
     claimed = payment.claimed
     if sighting.source not in READS or claimed is None:
         return payment
-    claimed = replace(claimed, unusable_reads=claimed.unusable_reads + 1, looks=claimed.looks + 1)
+    claimed = replace(claimed, unusable_reads=claimed.unusable_reads + 1)
     if claimed.unusable_reads < UNUSABLE_READS_MAX:
         return replace(payment, claimed=claimed)
     return _succeeded(payment, claimed, now_ms).with_review(Review.UNCONFIRMED)
@@ -259,10 +259,9 @@ def row_of(payment: Payment) -> Stage:
 def _contradicted(payment: Payment, sighting: Sighting, now_ms: int) -> Payment:
     """A stale word changes nothing; a read that contradicts a claimed success is repeated, and told after a minute."""
     claimed = payment.claimed
-    if claimed is None or sighting.source not in READS:
+    if claimed is None or sighting.source not in READS or now_ms - claimed.since_ms < UNCONFIRMED_AFTER_MS:
         return payment
-    payment = replace(payment, claimed=replace(claimed, looks=claimed.looks + 1))
-    return payment.with_review(Review.UNCONFIRMED) if now_ms - claimed.since_ms >= UNCONFIRMED_AFTER_MS else payment
+    return payment.with_review(Review.UNCONFIRMED)
 
 
 def _needs_confirming(sighting: Sighting, target: Target, belief: Belief) -> bool:

@@ -134,6 +134,14 @@ def test_t12_time_alone_never_fails_or_expires_a_payment_in_doubt():
 # Confirming
 
 
+def test_after_every_read_the_next_one_is_later_whatever_it_told():
+    claimed = created(
+        card_intent(), status=Status.PROCESSING, reason=Reason.CONFIRMING, claimed=Claimed(since_ms=NOW_MS)
+    )
+    assert isinstance(step(claimed), Read)
+    assert due_of(looked(claimed, now_ms=NOW_MS)) == NOW_MS + 5 * SECOND
+
+
 def test_confirming_reads_follow_their_schedule():
     claimed = created(card_intent(), status=Status.PROCESSING, reason=Reason.CONFIRMING, since_ms=NOW_MS)
     for looks, at_s in enumerate([0, 5, 20, 50, 110, 170]):
