@@ -36,6 +36,12 @@ class Figures:
         self._virtual_s += outcome.virtual_ms / 1000
         self._faults.update(outcome.faults)
 
+    def properties(self) -> list[tuple[str, float]]:
+        """What can be added up with the figures of other processes."""
+        took_s = time.monotonic() - self._began_s
+        sums = {"seeds": self.seeds, "violations": self.violated, "steps": self._steps, "virtual_s": self._virtual_s}
+        return [*sums.items(), ("took_s", took_s), ("faults", self._faults.total())]
+
     def told(self) -> str:
         """The figures, a line each."""
         took_s = time.monotonic() - self._began_s

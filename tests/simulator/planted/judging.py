@@ -12,7 +12,7 @@ from orchestrator.doubt import ATTEMPTS_MAX, UNMOVED_FOR_MS, once_more
 from orchestrator.flows import FLOWS, provider_object
 from orchestrator.money import EXPONENTS
 from orchestrator.next_step import Send
-from orchestrator.payment import CAPTURE, Operation, OperationState
+from orchestrator.payment import CAPTURE, Operation, OperationState, running
 from orchestrator.sighting import REFUND_FELL_THROUGH, TARGETS, Target
 from orchestrator.statuses import FINAL, MATRIX, Move, Reason, Stage, Status
 from tests.simulator.planted.bug import Bug, attribute, everywhere, item, together
@@ -147,7 +147,7 @@ def _canceled_after_the_mark() -> Iterator[None]:
     real = commands._OBEYED["cancel"]
 
     def cancel(payment: Payment, command: Command, now_ms: int) -> Payment:
-        if payment.status is Status.ACCEPTED and payment.create.state is OperationState.SENDING:
+        if payment.status is Status.ACCEPTED and running([payment.create]):
             return payment.moved(Status.CANCELED, None, now_ms=now_ms)
         return real(payment, command, now_ms)
 
