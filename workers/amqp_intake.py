@@ -25,7 +25,7 @@ __all__ = ["AmqpIntake", "IncomingMessage"]
 HEARTBEAT_S = 20
 TURN_S = 0.5  # the longest wait, so that a stop and the heartbeats are not late
 RECONNECT_FIRST_S = 0.2
-RECONNECT_MAX_S = 10.0
+RECONNECT_MAX_S = 3.0  # an outage of hours must not cost more than its own time
 EXPECTED = (OSError, TopologyError, amqp.exceptions.AMQPError)  # whatever else is logged with its trace
 
 log = structlog.get_logger(__name__)

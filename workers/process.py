@@ -253,6 +253,8 @@ class WorkerProcess:
         lacks = []
         if self._amqp_intake is not None and not self._amqp_intake.figures()["connected"]:
             lacks.append("broker")
+        if self._relay is not None and self._relay.figures()["broker"] == "away":
+            lacks.append("events")
         return lacks
 
     async def _accept(self, incoming: Incoming) -> None:

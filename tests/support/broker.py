@@ -36,6 +36,10 @@ class Broker:
         channel.close()
         return int(count)
 
+    def close(self) -> None:
+        """Leave everything as it is."""
+        self._connection.close()
+
     def remove(self) -> None:
         """Delete every queue and exchange of the namespace; the programs that use them are gone by then."""
         channel = self._connection.channel()
