@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 WINDOW_MAX = 500
 PAUSE_FIRST_S = 0.1
-PAUSE_MAX_S = 5.0
+PAUSE_MAX_S = 3.0
 
 
 class Alarm(Protocol):
