@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +15,17 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 _STRICT = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 MerchantName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
+_HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
+
+
+def _sendable(secret: SecretStr) -> SecretStr:
+    if not _HEADER_VALUE.fullmatch(secret.get_secret_value()):
+        raise ValueError("must be printable ASCII without spaces")
+    return secret
+
+
+AppId = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]+$")]
+SecretKey = Annotated[SecretStr, AfterValidator(_sendable)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3,4}$")]
 
 
@@ -21,8 +33,8 @@ class Pair(BaseModel):
     """One pair of the provider's keys."""
 
     model_config = _STRICT
-    app_id: str = Field(min_length=1)
-    secret_key: SecretStr = Field(min_length=1)
+    app_id: AppId
+    secret_key: SecretKey
 
 
 class Limits(BaseModel):
@@ -47,8 +59,8 @@ class Merchant(BaseModel):
     """A merchant's pair, those that the provider gave it for single currencies, and what is special about it."""
 
     model_config = _STRICT
-    app_id: str | None = Field(default=None, min_length=1)
-    secret_key: SecretStr | None = Field(default=None, min_length=1)
+    app_id: AppId | None = None
+    secret_key: SecretKey | None = None
     currencies: dict[Currency, Pair] = Field(default_factory=dict)
     limits: Limits = Field(default_factory=Limits)
     poll: Poll = Field(default_factory=Poll)
@@ -74,7 +86,8 @@ def load_merchants(path: Path, *, default_app_id: str | None = None) -> Mapping[
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(step) for step in first["loc"])
-        raise ValueError(f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}") from None
+        said = first["msg"].removeprefix("Value error, ")
+        raise ValueError(f"{where}: {said[:1].lower()}{said[1:]}") from None
     for name, merchant in read.merchants.items():
         _check(name, merchant)
     _check_app_ids(read.merchants, default_app_id)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from celery import Celery, signals
 from celery.worker.consumer import Consumer
 
+import workers.control  # noqa: F401 - registers its commands, with the worker and with `celery control` alike
 from orchestrator.adapters import kombu_redis, topology
 from workers.bootsteps import STEPS
 from workers.bootstrap import SettingsError, build_settings, configure_logging

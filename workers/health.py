@@ -12,7 +12,7 @@ from orchestrator.errors import StoreUnavailableError
 from workers.telemetry import CONTENT_TYPE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from redis.asyncio import Redis
     from starlette.requests import Request
@@ -20,8 +20,17 @@ if TYPE_CHECKING:
     from workers.telemetry import Telemetry
 
 
-def health_routes(*, client: Redis, telemetry: Telemetry, missing: Callable[[], list[str]]) -> list[Route]:
-    """The routes; `missing` names what else the process lacks at the moment, as it last saw it."""
+def health_routes(
+    *,
+    client: Redis,
+    telemetry: Telemetry,
+    missing: Callable[[], list[str]],
+    details: Callable[[], Mapping[str, object]] = dict,
+) -> list[Route]:
+    """The routes; `missing` names what else the process lacks at the moment, as it last saw it.
+
+    `details` are shown beside it and make nobody unready.
+    """
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -34,7 +43,7 @@ def health_routes(*, client: Redis, telemetry: Telemetry, missing: Callable[[], 
             lacks = [*lacks, *([durability.refused] if durability.refused else [])]
         except StoreUnavailableError:
             lacks = ["redis", *lacks]
-        body = {"status": "not ready" if lacks else "ready", "missing": lacks, "durability": row}
+        body = {"status": "not ready" if lacks else "ready", "missing": lacks, "durability": row, **details()}
         return JSONResponse(body, status_code=503 if lacks else 200)
 
     async def metrics(_: Request) -> Response:

@@ -20,7 +20,7 @@ from orchestrator.errors import RefusedError
 from orchestrator.refuse import Incoming, refuse
 from workers.amqp_intake import AmqpIntake
 from workers.audit_job import AuditJob
-from workers.bootstrap import build_engine, new_owner
+from workers.bootstrap import build_engine, new_owner, open_merchants
 from workers.health import health_routes
 from workers.loop import LoopThread
 from workers.reconcile import Reconciler
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from workers.telemetry import Figures
 
 START_TIMEOUT_S = 30.0
+CONTROL_TIMEOUT_S = 5.0
 COMMAND_KEY = "intent.command"
 AMQP_PREFETCH = 200
 LOOK_UP_S = 0.1  # how often a stop that waits asks whether it is to be cut short
@@ -59,7 +60,8 @@ class WorkerProcess:
         self.settings = settings
         self.owner = new_owner()
         self.telemetry = Telemetry()
-        self.engine = build_engine(settings, journal=self.telemetry, owner=self.owner)
+        self._merchants = open_merchants(settings, journal=self.telemetry)
+        self.engine = build_engine(settings, journal=self.telemetry, owner=self.owner, merchants=self._merchants)
         store: RedisStore = self.engine.store  # type: ignore[assignment]  # built as one in bootstrap
         clock: StoreClock = self.engine.clock  # type: ignore[assignment]  # likewise
         self._loop = LoopThread()
@@ -88,6 +90,7 @@ class WorkerProcess:
             while_waiting()
         ready.result()
         self._loop.submit(self._redis.watch())
+        self._loop.submit(self._merchants.watch())
         self._watchdog = self._new_watchdog()
         self._watchdog.start()
         if self.settings.worker_port:
@@ -196,7 +199,12 @@ class WorkerProcess:
 
     def figures(self) -> Figures:
         """What each part says of itself, for `celery inspect stats` and the metrics."""
-        return {name: part.figures() for name, part in self._parts().items()} | {"redis": self._redis.figures()}
+        parts = {name: part.figures() for name, part in self._parts().items()}
+        return {**parts, "redis": self._redis.figures(), "breaker": {"open": self.breakers()}}
+
+    def breakers(self) -> dict[str, int]:
+        """1 for each account whose calls have stopped because the provider is away, as far as this process knows."""
+        return {**dict.fromkeys(self._merchants, 0), **dict.fromkeys(self.engine.limiter.broken(), 1)}
 
     def about(self) -> Mapping[str, object]:
         """Figures and who this is, for `celery inspect stats`."""
@@ -206,6 +214,20 @@ class WorkerProcess:
             "durability": self._redis.row,
             **self.figures(),
         }
+
+    def has_account(self, account: str) -> bool:
+        """Whether a merchant, or one of its sets of credentials, has this name."""
+        return account in self._merchants or account in self._merchants.credentials
+
+    def pause(self, account: str, *, for_ms: int) -> None:
+        """Make no calls for it for so long, in no worker; 0 ends any pause. Raises StoreUnavailableError."""
+        paused = self.engine.limiter.pause(account, for_ms=for_ms, reason="operator")
+        self._loop.submit(paused).result(CONTROL_TIMEOUT_S)
+        log.warning("merchant.paused" if for_ms else "merchant.resumed", merchant=account, reason="operator")
+
+    def paused(self) -> Mapping[str, str]:
+        """The merchants and accounts that are paused, and why. Raises StoreUnavailableError."""
+        return self._loop.submit(self.engine.limiter.paused()).result(CONTROL_TIMEOUT_S)
 
     def _parts(self) -> dict[str, Reconciler | StreamIntake | AmqpIntake | Relay]:
         """Those that run, by name."""
@@ -237,7 +259,12 @@ class WorkerProcess:
         return max(0.0, (self._stop_by_s or 0.0) - time.monotonic())
 
     async def _serve_health(self) -> None:
-        routes = health_routes(client=self._client, telemetry=self.telemetry, missing=self._missing)
+        routes = health_routes(
+            client=self._client,
+            telemetry=self.telemetry,
+            missing=self._missing,
+            details=lambda: {"breakers_open": list(self.engine.limiter.broken())},
+        )
         config = uvicorn.Config(
             Starlette(routes=routes),
             host="0.0.0.0",  # probes come from outside the container; nothing secret is shown

@@ -19,6 +19,7 @@ BLOCK_S = BLOCK_MS / 1000
 PATIENCE_S = 1.0  # a permit that comes within it is waited for; a longer wait puts the payment off
 REMEMBERED_S = 1.0  # a refusal is known so long without asking again
 PUT_OFF_MAX_S = 60.0
+PAUSED_PUT_OFF_S = 15.0  # a pause may be ended early
 RATIONED_S = 3.0  # after a refusal
 
 
@@ -181,6 +182,8 @@ class PermitLine:
 
     def _refuse(self, queue: _Queue, wait_s: float) -> None:
         now_s = self._now_s()
+        if self.standing is Standing.PAUSED:
+            wait_s = min(wait_s, PAUSED_PUT_OFF_S)
         queue.open_s = now_s + wait_s
         queue.short_until_s = now_s + min(max(wait_s, BLOCK_S), REMEMBERED_S)
         stay: deque[_Waiter] = deque()

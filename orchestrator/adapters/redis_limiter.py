@@ -25,7 +25,7 @@ from orchestrator.breaker import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from redis.asyncio import Redis
 
@@ -121,6 +121,14 @@ class RedisLimiter:
         return {
             account: reason.decode() for account, reason in zip(accounts, reasons, strict=True) if reason is not None
         }
+
+    async def outages(self, accounts: Iterable[str]) -> Mapping[str, int]:
+        """Those of these accounts whose breaker is open, and since when, in milliseconds; whoever opened it."""
+        named = sorted(accounts)
+        opened = await asyncio.gather(
+            *(self._calls.command("HGET", self._keys.limit(account)[5], "opened") for account in named)
+        )
+        return {account: int(since) for account, since in zip(named, opened, strict=True) if since is not None}
 
     def _line(self, account: str) -> PermitLine:
         line = self._lines.get(account)

@@ -12,6 +12,7 @@ from orchestrator.errors import PayorchError
 from workers.bootstrap import SettingsError, build_settings
 from workers.cli.checks import Finding, Level
 from workers.cli.checks_broker import check_broker, check_events
+from workers.cli.checks_merchants import check_merchants
 from workers.cli.checks_provider import check_provider, check_webhook_address
 from workers.cli.checks_redis import check_redis
 from workers.cli.failures import FAILED, MISUSED
@@ -29,6 +30,7 @@ CHECKS: dict[str, Callable[[Settings], list[Finding]]] = {
     "broker": check_broker,
     "events": check_events,
     "provider": check_provider,
+    "accounts": check_merchants,
     "webhooks": check_webhook_address,
 }
 _COLOURS = {Level.OK: typer.colors.GREEN, Level.WARNING: typer.colors.YELLOW, Level.WRONG: typer.colors.RED}

@@ -143,7 +143,7 @@ async def test_merchants_have_a_limit_each(limits):
 
 async def test_a_paused_merchant_is_refused_until_the_pause_ends_by_itself(limits):
     await limits.limiter.pause("default", for_ms=MINUTE_MS, reason="401")
-    assert await limits.limiter.permit("default", CallClass.ACT) == pytest.approx(MINUTE_MS, abs=2000)
+    assert await limits.limiter.permit("default", CallClass.ACT) > 10_000
     assert await limits.limiter.permit("other", CallClass.ACT) == 0
     assert await limits.limiter.paused() == {"default": "401"}
     await limits.advance(MINUTE_MS)
@@ -155,14 +155,14 @@ async def test_a_short_pause_does_not_end_a_longer_one(limits):
     await limits.limiter.pause("default", for_ms=10 * MINUTE_MS, reason="operator")
     await limits.limiter.pause("default", for_ms=1000, reason="429")
     assert await limits.limiter.paused() == {"default": "operator"}
-    assert await limits.limiter.permit("default", CallClass.LOOK) >= MINUTE_MS
+    assert await limits.limiter.permit("default", CallClass.LOOK) > 10_000
 
 
 async def test_a_longer_pause_replaces_a_short_one(limits):
     await limits.limiter.pause("default", for_ms=1000, reason="429")
     await limits.limiter.pause("default", for_ms=10 * MINUTE_MS, reason="401")
     assert await limits.limiter.paused() == {"default": "401"}
-    assert await limits.limiter.permit("default", CallClass.ACT) >= MINUTE_MS
+    assert await limits.limiter.permit("default", CallClass.ACT) > 10_000
 
 
 async def test_a_pause_of_nothing_resumes_the_merchant(limits):

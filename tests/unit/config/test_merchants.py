@@ -47,6 +47,11 @@ def test_a_merchant_has_a_pair_and_pairs_by_currency(file):
         ('[merchants."Shop A"]\napp_id = "a"\nsecret_key = "b"', "merchants.Shop A"),
         ('[merchants.default]\napp_id = "CANARY"\nsecret_key = "b"', "merchants.default: its pair comes from"),
         ('[merchants.default.currencies.yen]\napp_id = "a"\nsecret_key = "b"', "merchants.default.currencies.yen"),
+        (
+            '[merchants.shop]\napp_id = "a"\nsecret_key = "CANARY key"',
+            "merchants.shop.secret_key: must be printable ASCII",
+        ),
+        ('[merchants.shop]\napp_id = "CANARY\\n"\nsecret_key = "b"', "merchants.shop.app_id"),
         (PAIR + "[merchants.shop.limits]\nrate_rps = 0", "merchants.shop.limits.rate_rps: input should be greater"),
         (PAIR + "[merchants.shop.limits]\nrate_rps = nan", "merchants.shop.limits.rate_rps"),
         (PAIR + "[merchants.shop.limits]\nburst = 0.5", "merchants.shop.limits.burst"),
