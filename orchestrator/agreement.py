@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestrator.course import PAID
 from orchestrator.next_step import Wait, next_step
 from orchestrator.observe import row_of
 from orchestrator.statuses import FINAL, MATRIX, Move, Review, Stage, Status
@@ -17,17 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.trail import Finding
 
 LOOK_WITHIN_MS = 120_000  # a look that is due is made within so long, the limit of the merchant left aside
-_CHARGED = frozenset(
-    {
-        Stage.SETTLING,
-        Stage.SUCCEEDED,
-        Stage.REFUND_PENDING,
-        Stage.PARTIALLY_REFUNDED,
-        Stage.REFUNDED,
-        Stage.DISPUTED,
-        Stage.DISPUTE_LOST,
-    }
-)
+_CHARGED = PAID | {Stage.SETTLING}
 _AMOUNT_REVIEWS = frozenset(
     {
         Review.AMOUNT_MISMATCH,

@@ -31,7 +31,7 @@ _OWN_BY_FLOW: dict[tuple[str, Stage], frozenset[Stage]] = {
     ("payid", Stage.ACTION): frozenset({Stage.AWAIT}),  # money is in, though the provider still says pending
 }
 # Once it was paid, no amount and no word that only a webhook told makes it unpaid again.
-_PAID = frozenset(
+PAID = frozenset(
     {
         Stage.SUCCEEDED,
         Stage.REFUND_PENDING,
@@ -75,7 +75,7 @@ def _onward(flow: str, rows: Iterable[Stage]) -> frozenset[Stage]:
 def _entered(flow: str, row: Stage, move: Move) -> frozenset[Stage]:
     columns = (column for column in COLUMNS if MATRIX[row][column] is move)
     entered = frozenset[Stage]().union(*(_stages_of(flow, column) for column in columns))
-    return entered - {Stage.CONFIRM} if row in _PAID else entered
+    return entered - {Stage.CONFIRM} if row in PAID else entered
 
 
 def _stages_of(flow: str, column: Stage) -> frozenset[Stage]:

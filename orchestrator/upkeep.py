@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from orchestrator.course import PAID
 from orchestrator.doubt import ATTEMPTS_MAX
 from orchestrator.flows import FLOWS
 from orchestrator.next_step import Wait, next_step
 from orchestrator.payment import CAPTURE, CREATE, Operation, OperationState, Payment, RefundOutcome, refunds_of
 from orchestrator.policy import DAY_S, Policy
-from orchestrator.statuses import Stage, Status, stage_of
+from orchestrator.statuses import Status, stage_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,16 +20,6 @@ if TYPE_CHECKING:
 
 LATER_MAX_MS = DAY_S * 1000  # told by the provider to wait it comes due so much later than it wants, at most
 SOON_MS = 120_000  # what is over may be claimed, or handed back, once more
-_PAID = frozenset(
-    {
-        Stage.SUCCEEDED,
-        Stage.REFUND_PENDING,
-        Stage.PARTIALLY_REFUNDED,
-        Stage.REFUNDED,
-        Stage.DISPUTED,
-        Stage.DISPUTE_LOST,
-    }
-)
 _BY_SETTINGS = frozenset({"payid"})  # whether one is made again is said by settings, which may have changed since
 _BEFORE_CREATED = frozenset({Status.ACCEPTED, Status.EXPIRED, Status.CANCELED, Status.FAILED})
 
@@ -75,7 +66,7 @@ def broken_operations(payment: Payment, *, policy: Policy) -> Iterator[Finding]:
     if len(on_wire) > 1:
         yield "I1", f"{' and '.join(on_wire)} are on the wire at the same time"
     capture = payment.operations.get(CAPTURE)
-    is_paid = stage_of(payment.status, payment.reason) in _PAID
+    is_paid = stage_of(payment.status, payment.reason) in PAID
     if is_paid and capture is not None and capture.state is not OperationState.DONE:
         yield "I1", f"it is {payment.status}, but its capture is still {capture.state}"
     yield from _refunds(payment)
