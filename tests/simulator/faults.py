@@ -57,6 +57,17 @@ RATES: dict[str, tuple[float, float]] = {
     "event rejected": (0.01, 0.1),
     "confirm lost": (0.01, 0.1),
 }
+STRIKES = frozenset(
+    {
+        "crash before a call",
+        "crash during a call",
+        "freeze",
+        "drain",
+        "store cut off",
+        "store away",
+        "provider cut off",
+    }
+)
 PRESENT = 0.3  # of the faults a seed has
 CALM_SEEDS = 0.03  # seeds in which nothing goes wrong
 
@@ -69,6 +80,12 @@ class Weather:
         self._dice = dice
         present = 0.0 if dice.chance(CALM_SEEDS) else PRESENT * dice.between(0.3, 2.0)
         self._rates = {kind: dice.skewed(*rates) for kind, rates in RATES.items() if dice.chance(present)}
+        self._strikes = not STRIKES.isdisjoint(self._rates)
+
+    @property
+    def strikes(self) -> bool:
+        """Whether processes, the store or the provider as a whole may be struck."""
+        return self._strikes
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -90,3 +107,4 @@ class Weather:
     def clear_up(self) -> None:
         """From now on nothing goes wrong."""
         self._rates.clear()
+        self._strikes = False

@@ -78,7 +78,7 @@ class Process:
             self.world.story.tell(f"{life.name} goes on")
             life.troubled_s = self.world.loop.time()
             self.world.loop.thaw(life)
-            self.world.loop.after(0.01, self.world.changed)
+            self.world.loop.after(0.01, self.world.stir, "renew")
 
     def cut_off(self) -> None:
         """Nothing goes between it and the store for a while."""
@@ -95,7 +95,7 @@ class Worker(Process):
     def start(self) -> None:
         super().start()
         self._is_draining = False
-        self.idlers: list[Idler] = []
+        self.idlers: dict[str, Idler] = {}
         self.reconciler = Reconciler(self.engine, concurrency=200)
         self._client = StreamClient(self.world, self.life, self.world.stream)
         self._intake = StreamIntake(
@@ -147,18 +147,16 @@ class Worker(Process):
             return -math.inf if len(reconciler._in_flight) else math.inf
 
         looks = (
-            (claiming, reconcile.TICK_S, next_claim_s),
-            (trying, suspects.EVERY_S, next_try_s),
-            (renewing, self.engine.policy.lease_ms / 1000 / reconcile.RENEWALS_PER_LEASE, next_renewal_s),
-            (sweeping, reconcile.SWEEP_S, store.next_sweep_s),
-            (rescuing, stream_intake.RESCUE_EVERY_S, world.stream.next_rescue_s),
+            ("claim", claiming, reconcile.TICK_S, next_claim_s),
+            ("try", trying, suspects.EVERY_S, next_try_s),
+            ("renew", renewing, self.engine.policy.lease_ms / 1000 / reconcile.RENEWALS_PER_LEASE, next_renewal_s),
+            ("sweep", sweeping, reconcile.SWEEP_S, store.next_sweep_s),
+            ("rescue", rescuing, stream_intake.RESCUE_EVERY_S, world.stream.next_rescue_s),
         )
-        for task, period_s, next_s in looks:
+        for name, task, period_s, next_s in looks:
             if task is not None:
-                idler = Idler(period_s=period_s, next_s=next_s)
-                loop.idlers[task] = idler
-                self.idlers.append(idler)
-        self.idlers.append(self.relaying.idler)
+                self.idlers[name] = loop.idlers[task] = Idler(period_s=period_s, next_s=next_s)
+        self.idlers["relay"] = self.relaying.idler
 
 
 class Web(Process):

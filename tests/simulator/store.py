@@ -23,9 +23,19 @@ if TYPE_CHECKING:
     from tests.simulator.loop import Life
     from tests.simulator.world import World
 
-_WRITES = frozenset(
-    {"accept", "commit", "release", "rest", "notify", "claim", "claim_one", "claim_alone", "forget", "renew"}
-)
+# What there may be to do after which write, for workers that would look later.
+_STIRS: dict[str, tuple[str, ...]] = {
+    "accept": ("claim", "relay"),
+    "commit": ("claim", "relay"),
+    "release": ("claim",),
+    "rest": ("claim",),
+    "notify": ("claim", "sweep"),
+    "claim": ("claim", "try"),
+    "claim_one": ("claim",),
+    "claim_alone": ("claim",),
+    "forget": ("sweep",),
+}
+_CLAIMS = frozenset({"accept", "claim", "claim_one", "claim_alone"})
 _WEBHOOK = b'{"kind":"WebhookSeen"'
 TIMEOUT_S = 5.0  # of a call that nobody answers
 
@@ -141,10 +151,11 @@ class Line:
             world.loop.after(TIMEOUT_S, self._fail, answer, name, "away")
             return
         value = done_at_once(execute())
-        if name in _WRITES:
-            world.changed()
-            # Once more when whoever claimed something knows it: a claim has to be renewed from then on.
-            world.loop.after(0.01, world.changed)
+        if name in _STIRS:
+            world.stir(*_STIRS[name])
+            if name in _CLAIMS:
+                # When whoever claimed something knows it: a claim has to be renewed from then on.
+                world.loop.after(0.01, world.stir, "renew")
         world.story.tell(f"{self.life.name}: {name} -> {_short(value)}")
         if name == "claim":
             for record in value:

@@ -122,7 +122,7 @@ class StreamClient:
         world = self._world
         value = execute()
         world.story.tell(f"{self._life.name}: {name}")
-        world.changed()
+        world.stir("rescue")
         if world.weather.brings("store answer lost"):
             _fail(answer)
         elif not answer.done():

@@ -110,6 +110,8 @@ class World:
     def strikes(self, life: Life, at: str) -> bool:
         """Whether the process is killed before this call of its port is made; other things may happen to it too."""
         weather = self.weather
+        if not weather.strikes:
+            return False
         process: Any = next((each for each in (*self.workers, self.web) if each.life is life), None)
         if process is None:
             return False
@@ -135,11 +137,12 @@ class World:
         """The present life of this name; None where it is over."""
         return next((each.life for each in (*self.workers, self.web) if each.life.name == name), None)
 
-    def changed(self) -> None:
+    def stir(self, *names: str) -> None:
         """There may be something to do for workers that would look later."""
         for worker in self.workers:
-            for idler in worker.idlers:
-                if idler.left_out is not None:
+            for name in names:
+                idler = worker.idlers.get(name)
+                if idler is not None and idler.left_out is not None:
                     self.loop.pull_in(idler)
 
     def clear_up(self) -> None:
