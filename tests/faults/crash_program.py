@@ -17,7 +17,7 @@ import os
 import runpy
 import signal
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,17 +54,18 @@ class Killer:
     def __init__(self, plan_file: Path) -> None:
         self.marked: set[str] = set()
         self._plan_file = plan_file
-        self._hits = 0
+        self._hits: Counter[str] = Counter()  # by plan
 
     def is_due(self, name: str, concerns: str | None) -> bool:
         """Whether this was the hit; only those of the plan's payments count."""
         if concerns is None or not self._plan_file.exists():
             return False
-        plan = json.loads(self._plan_file.read_text())
+        text = self._plan_file.read_text()
+        plan = json.loads(text)
         if plan["point"] != name or not (concerns == ANY or plan["prefix"] in concerns):
             return False
-        self._hits += 1
-        return bool(self._hits == plan["hit"] or (plan["deed"] == FAIL and self._hits > plan["hit"]))
+        self._hits[text] += 1
+        return bool(self._hits[text] == plan["hit"] or (plan["deed"] == FAIL and self._hits[text] > plan["hit"]))
 
     def strike(self) -> None:
         """Leave the note, and do the deed."""

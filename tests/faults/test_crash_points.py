@@ -19,6 +19,7 @@ def lane(tmp_path_factory):
     lane.close()
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("case", sample(), ids=lambda case: case.name)
 def test_what_was_accepted_is_finished_once_after_a_kill_at(lane, case, record_property):
     record_property("finished_after_s", round(lane.play(case), 1))
