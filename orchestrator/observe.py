@@ -317,10 +317,10 @@ def _with_money(payment: Payment, sighting: Sighting, target: Target) -> Payment
         payment = replace(payment, customer_paid=has_paid, paid_minor=paid or payment.paid_minor)
     if target.reason is Reason.AMOUNT_REVIEW and sighting.source not in READS:
         payment = replace(payment, look_wanted=0)
+    if target.column in _SUCCEEDED_ONCE and target.reason is None:
+        payment = replace(payment, paid_minor=payment.paid_minor or payment.total_minor or 0)
     if target.status is Status.SUCCEEDED:
-        is_settled = payment.settled or sighting.provider_status == SETTLED
-        paid_minor = payment.paid_minor or payment.total_minor or 0
-        payment = replace(payment, settled=is_settled, paid_minor=paid_minor)
+        payment = replace(payment, settled=payment.settled or sighting.provider_status == SETTLED)
     return payment
 
 
@@ -328,7 +328,7 @@ def _with_returned(payment: Payment, target: Target, known: int | None) -> Payme
     """The returned sum, which may only grow; one that nobody knows, or shrinks, is for a person (contract 3.5)."""
     if target.status is Status.REFUNDED:
         payment = payment if known else payment.with_review(Review.REFUND_AMOUNT_UNKNOWN)
-        return replace(payment, refunded_minor=known or payment.paid_minor)
+        return replace(payment, refunded_minor=max(known or payment.paid_minor, payment.refunded_minor))
     if target.status is not Status.PARTIALLY_REFUNDED or not known:
         return payment
     if known < payment.refunded_minor:

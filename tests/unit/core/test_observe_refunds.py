@@ -14,6 +14,8 @@ from tests.unit.core.building import (
     card_intent,
     created,
     in_state,
+    payid_body,
+    payid_intent,
     seen,
     view,
 )
@@ -51,6 +53,15 @@ def test_a_refund_that_fell_through_never_leads_back_to_an_unpaid_status(status)
     assert (after.status, after.look_wanted) == (Status.SUCCEEDED, 0)
     after = seen(after, card_body("received"), Source.READ)
     assert (after.status, after.settled, after.paid_minor) == (Status.SUCCEEDED, True, 10000)
+
+
+@pytest.mark.parametrize("word", ["return_received", "refunded"])
+def test_i4_what_was_returned_never_shrinks_though_nobody_told_what_was_paid(word):
+    payment = created(payid_intent(), status=Status.REQUIRES_ACTION)
+    refunded = seen(payment, payid_body(word), Source.READ)
+    assert (refunded.status, refunded.paid_minor, refunded.refunded_minor) == (Status.REFUNDED, 10000, 10000)
+    again = seen(refunded, payid_body("return_received"))
+    assert (again.paid_minor, again.refunded_minor) == (10000, 10000)
 
 
 NEVER_SEEN_PAID = [
