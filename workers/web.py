@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from orchestrator.engine import Engine
 
 WEBHOOK_MAX_BYTES = 64 * 1024
+BODY_WITHIN_S = 10.0
 ATTEMPT_DIGITS_MAX = 6
 _NOT_KEPT = {StoreUnavailableError: "store_away", StoreCorruptError: "unreadable"}
 
@@ -75,8 +76,8 @@ def app() -> Starlette:
 async def take_webhook(request: Request, *, engine: Engine) -> Response:
     """Size, Authorization, JSON object, store: exactly 200 once it is durable (interface 3, T-14, T-46)."""
     body = await _bounded_body(request)
-    if body is None:
-        return _webhook_answer(engine, 413, "too_large")
+    if not isinstance(body, bytes):
+        return _webhook_answer(engine, *body)
     key = PaymentKey(merchant=request.path_params["merchant"], intent_id=request.path_params["intent_id"])
     attempt = _attempt(request.path_params["attempt"])
     if not engine.webhooks.verifies(key, attempt, request.headers.get("authorization", "")):
@@ -112,15 +113,19 @@ async def show_payment(request: Request, *, engine: Engine, tokens: tuple[str, .
     return JSONResponse(view_data(payment, public_view(payment), sequence=record.sequence))
 
 
-async def _bounded_body(request: Request) -> bytes | None:
-    """The whole body, or None where it is larger than a webhook may be; never reads on past that."""
+async def _bounded_body(request: Request) -> bytes | tuple[int, str]:
+    """The whole body, or the answer where it is larger or comes slower than a webhook may; never reads on past that."""
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > WEBHOOK_MAX_BYTES:
-            return None
-        parts.append(part)
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            async for part in request.stream():
+                size += len(part)
+                if size > WEBHOOK_MAX_BYTES:
+                    return 413, "too_large"
+                parts.append(part)
+    except TimeoutError:
+        return 408, "too_slow"
     return b"".join(parts)
 
 
