@@ -11,6 +11,7 @@ from orchestrator.identity import PaymentKey, shard_of
 from orchestrator.invariants import Stored, broken_by_step
 from orchestrator.payment import Payment, bare_reference, public_view
 from orchestrator.ports import CommitOutcome
+from orchestrator.statuses import Review
 from tests.simulator.said import untrue
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Checks:
         self.stored: dict[PaymentKey, Stored] = {}
         self._told: Counter[int] = Counter()  # events of each shard that were looked at
         self._turns: Counter[tuple[PaymentKey, int]] = Counter()
+        self._said: set[tuple[PaymentKey, bytes]] = set()
         self._world = world
 
     def payment(self, key: PaymentKey) -> Payment | None:
@@ -68,6 +70,12 @@ class Checks:
         if key in self.stored:
             self._check_waiting(key)
 
+    def said(self, key: PaymentKey, observation: bytes, *, waiting: list[bytes]) -> None:
+        """It is acknowledged that something was said: it waits for its payment, or did when it was said before (I2)."""
+        if (key, observation) not in self._said and observation not in waiting:
+            self._world.violated("I2", f"{key}: what was said of it was acknowledged, and is not kept")
+        self._said.add((key, observation))
+
     def _check_waiting(self, key: PaymentKey) -> None:
         """What was said of a payment that nobody owns is looked at at once, unless it rests (I2)."""
         world, record = self._world, self._world.store._payments[key]
@@ -101,6 +109,12 @@ class Checks:
             self._published(before.payment if before else None, after.payment, event)
         self._check_waiting(key)
 
+    def _check_amount(self, payment: Payment) -> None:
+        """The provider never tells another amount than it was asked for: whoever reads one has misread it (I7)."""
+        charges = [charge for charge in self._world.provider.charges if charge.intent == str(payment.key)]
+        if all(charge.amount == payment.amount_minor for charge in charges):
+            self._world.violated("I7", f"{payment.key}: another amount was read than the provider told")
+
     def _event(self, key: PaymentKey) -> bytes | None:
         """The event that was written with it, if there is one."""
         shard = shard_of(key, shards=self._world.store.shards)
@@ -117,6 +131,8 @@ class Checks:
         sentence = untrue(world, payment, view, observed_by[1].decode() if observed_by else "") if has_moved else None
         if sentence:
             world.violated("I5", f"{payment.key}: {sentence}")
+        if Review.AMOUNT_MISMATCH in view.review:
+            self._check_amount(payment)
         if view.next_action and payment.reference:
             world.truth.shown.add(bare_reference(payment.reference) or "")
         if any(secret in event for secret in SECRETS):

@@ -56,6 +56,10 @@ RATES: dict[str, tuple[float, float]] = {
     "broker away": (0.005, 0.1),
     "event rejected": (0.01, 0.1),
     "confirm lost": (0.01, 0.1),
+    # what comes at the worst moment, and what nobody has thought of
+    "freeze at a call": (0.05, 0.5),
+    "status unheard of": (0.1, 0.7),
+    "defect": (0.1, 0.6),
 }
 STRIKES = frozenset(
     {

@@ -88,7 +88,10 @@ class Provider:
     def _show(self, charge: Charge) -> None:
         now_s = self._world.loop.time()
         shown_s = now_s + (self._world.dice.fraction() * self.lag_s)
-        charge.seen.append((max(shown_s, charge.seen[-1][0] if charge.seen else 0.0), body_of(charge)))
+        body = body_of(charge)
+        if charge.status == "waiting" and self._world.weather.brings("status unheard of"):
+            body["status"] = "clearing"
+        charge.seen.append((max(shown_s, charge.seen[-1][0] if charge.seen else 0.0), body))
 
     def _visible(self, charge: Charge) -> dict[str, Any] | None:
         now_s = self._world.loop.time()

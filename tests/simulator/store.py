@@ -110,7 +110,10 @@ class WatchedStore(MemoryStore):
 
     async def notify(self, key: PaymentKey, observation: bytes, *, op: str, is_command: bool = False) -> NotifyOutcome:
         answer = await super().notify(key, observation, op=op, is_command=is_command)
+        stored = self._payments.get(key)
         self._world.checks.kept(key)
+        if answer is not NotifyOutcome.FULL:
+            self._world.checks.said(key, observation, waiting=stored.observations if stored else self._orphans[key])
         if answer is not NotifyOutcome.FULL and observation.startswith(_WEBHOOK):
             self._world.truth.webhook_kept(json.loads(observation)["body"])
         return answer

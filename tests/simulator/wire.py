@@ -27,6 +27,7 @@ class ProviderLine:
         self._life = life
 
     async def prepare(self, request: ProviderRequest, *, permit: Callable[[], Awaitable[int]]) -> Reply | None:
+        self._world.poison.meet(self._life, self._world.conduct.intent_of(request))
         if not request.needs_access_token or not self._world.weather.brings("no access token"):
             return None
         if await permit():
@@ -42,6 +43,8 @@ class ProviderLine:
         answer: asyncio.Future[Reply] = loop.create_future()
         if self._life.is_dead or world.strikes(self._life, request.operation):
             return await answer  # never
+        if weather.brings("freeze at a call"):
+            loop.after(dice.pick((0.0, dice.skewed(0.001, 5))), world.freeze, self._life)
         await asyncio.sleep(dice.skewed(0.001, 0.05))
         if send_before_s is not None and loop.time() > send_before_s:
             return Reply(sent=False, error="too_late")

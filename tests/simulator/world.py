@@ -18,6 +18,7 @@ from tests.simulator.dice import Dice
 from tests.simulator.faults import Weather
 from tests.simulator.loop import VirtualLoop
 from tests.simulator.payer import Payer
+from tests.simulator.poison import Poison
 from tests.simulator.processes import Web, Worker
 from tests.simulator.provider import Provider
 from tests.simulator.relaying import Broker, EventLog
@@ -76,6 +77,7 @@ class World:
         self.truth = Truth(self)
         self.conduct = Conduct(self)
         self.checks = Checks(self)
+        self.poison = Poison(self)
         self.store = WatchedStore(self)
         self.limiter = MemoryLimiter(
             clock=VirtualClock(self), rate_per_s=self.dice.pick((0.5, 5.0, 5.0)), burst=self.dice.pick((1, 10))
@@ -132,6 +134,12 @@ class World:
         if weather.brings("provider cut off"):
             self._away("provider_is_away")
         return False
+
+    def freeze(self, life: Life) -> None:
+        """Stop the process of this life for a while, if it runs."""
+        process = next((each for each in (*self.workers, self.web) if each.life is life), None)
+        if process is not None and not life.is_dead and not life.is_frozen:
+            process.freeze()
 
     def life_of(self, name: str) -> Life | None:
         """The present life of this name; None where it is over."""

@@ -1,0 +1,53 @@
+"""A payment on which every turn fails: the adapter has a defect with what it holds. It stops only itself (I9)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from orchestrator.statuses import Review
+
+if TYPE_CHECKING:
+    from tests.simulator.loop import Life
+    from tests.simulator.world import World
+
+IN_A_MINUTE_MAX = 9  # turns; it is put aside for longer and longer
+UNTOLD_MAX = 8  # turns after which a person must have been told; the third is meant to tell
+KIND = "defect"
+
+
+class DefectError(Exception):
+    """What no adapter should raise, and one day does."""
+
+
+class Poison:
+    """Chooses the payments, and counts how often they are tried all the same."""
+
+    def __init__(self, world: World) -> None:
+        self.has_struck = False
+        self._world = world
+        self._is_poison: dict[str, bool] = {}
+        self._failed_s: defaultdict[str, list[float]] = defaultdict(list)
+
+    def meet(self, life: Life, intent: str) -> None:
+        """A turn comes to a call for this payment; raises DefectError where that is the end of it."""
+        if not self._world.weather.has(KIND):
+            return
+        if intent not in self._is_poison:
+            self._is_poison[intent] = self._world.weather.brings(KIND)
+        if self._is_poison[intent]:
+            self._count(life, intent)
+            raise DefectError(intent)
+
+    def _count(self, life: Life, intent: str) -> None:
+        world, failed_s = self._world, self._failed_s[intent]
+        self.has_struck = True
+        failed_s.append(world.loop.time())
+        world.story.tell(f"{life.name}: turn {len(failed_s)} of {intent} fails, as all do")
+        recent = sum(1 for at_s in failed_s if at_s > failed_s[-1] - 60)
+        if recent > IN_A_MINUTE_MAX:
+            world.violated("I9", f"{intent} was tried {recent} times within a minute, though every turn of it fails")
+        payment = world.checks.payment_of(intent)
+        is_told = payment is not None and Review.PARKED in payment.review
+        if len(failed_s) > UNTOLD_MAX and not is_told:
+            world.violated("I9", f"{len(failed_s)} turns of {intent} failed, and nobody was told")
