@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.simulator.charges import body_of
 
 if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
     from tests.simulator.charges import Charge
     from tests.simulator.world import World
 
@@ -15,6 +19,17 @@ RETRY_S = 900.0
 RETRIES = 3
 ANSWER_WITHIN_S = 5.0
 _CALLBACKS = frozenset({"received", "return_pending", "return_received"})  # all that the payin's page promises
+
+
+@dataclass(slots=True)
+class Letter:
+    """One webhook, delivered until it is answered with 200."""
+
+    charge: Charge
+    body: bytes
+    authorization: str
+    deliveries: int = 1
+    then: Callable[[], None] | None = None
 
 
 class Courier:
@@ -42,8 +57,11 @@ class Courier:
             self._send(charge, body)
         if world.weather.brings("webhook forged"):
             forged = {**body, "status": "received"}
-            world.loop.after(1.0, self._deliver, charge, json.dumps(forged).encode(), "po1.00000000.forged", RETRIES)
-            self.on_the_way += 1
+            self._post(Letter(charge, json.dumps(forged).encode(), "po1.00000000.forged"), delay_s=1.0)
+
+    def foretell(self, charge: Charge, then: Callable[[], None]) -> None:
+        """A webhook comes for a payment that is not stored; `then` follows once it was taken."""
+        self._post(Letter(charge, json.dumps(body_of(charge)).encode(), charge.hook[1], then=then), delay_s=0.01)
 
     def _send(self, charge: Charge, body: dict[str, Any]) -> None:
         world, dice = self._world, self._world.dice
@@ -52,22 +70,29 @@ class Courier:
             return
         late = world.weather.brings("webhook late")
         delay_s = dice.skewed(5, 6 * 3600) if late else dice.skewed(0.005, 3)
+        self._post(Letter(charge, json.dumps(body).encode(), charge.hook[1]), delay_s=delay_s)
+
+    def _post(self, letter: Letter, *, delay_s: float) -> None:
         self.on_the_way += 1
-        world.loop.after(delay_s, self._deliver, charge, json.dumps(body).encode(), charge.hook[1], 0)
+        self._world.loop.after(delay_s, self._deliver, letter)
 
-    def _deliver(self, charge: Charge, body: bytes, authorization: str, retries: int) -> None:
+    def _deliver(self, letter: Letter) -> None:
         answer = self._world.loop.create_future()
-        self._world.loop.after(ANSWER_WITHIN_S, self._answered, charge, body, authorization, retries, answer)
-        self._world.web.take(charge.hook[0], authorization, body, answer)
+        self._world.loop.after(ANSWER_WITHIN_S, self._answered, letter, answer)
+        self._world.web.take(letter.charge.hook[0], letter.authorization, letter.body, answer)
 
-    def _answered(self, charge: Charge, body: bytes, authorization: str, retries: int, answer: Any) -> None:
+    def _answered(self, letter: Letter, answer: asyncio.Future[int]) -> None:
         status = answer.result() if answer.done() else None
         answer.cancel()
         if status == 200:
-            self._world.truth.webhook_taken(body, is_forged=authorization != charge.hook[1])
-        if status != 200 and retries < RETRIES:
-            self._world.loop.after(RETRY_S, self._deliver, charge, body, authorization, retries + 1)
+            is_forged = letter.authorization != letter.charge.hook[1]
+            self._world.truth.webhook_taken(letter.body, is_forged=is_forged)
+            if letter.then is not None:
+                letter.then()
+        elif letter.deliveries <= RETRIES:
+            letter.deliveries += 1
+            self._world.loop.after(RETRY_S, self._deliver, letter)
             return
+        else:
+            self.lost.add(letter.charge.intent)
         self.on_the_way -= 1
-        if status != 200:
-            self.lost.add(charge.intent)

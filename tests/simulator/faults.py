@@ -15,12 +15,16 @@ RATES: dict[str, tuple[float, float]] = {
     "crash during a call": (0.002, 0.03),
     "freeze": (0.002, 0.03),
     "drain": (0.001, 0.01),
+    "struck before a call leaves": (0.02, 0.2),
+    "struck while a call is on the wire": (0.02, 0.2),
     # between a process and the store
     "store call lost": (0.005, 0.1),
     "store answer lost": (0.005, 0.1),
     "store slow": (0.01, 0.1),
     "store cut off": (0.001, 0.01),
-    "store away": (0.0005, 0.005),
+    "store away": (0.001, 0.01),
+    "payment unreadable": (0.005, 0.05),
+    "state lost before": (0.1, 0.5),
     "bell lost": (0.05, 0.9),
     # the queue of intents, and the shop
     "message twice": (0.05, 0.5),
@@ -45,7 +49,7 @@ RATES: dict[str, tuple[float, float]] = {
     "no access token": (0.05, 0.3),
     "read garbled": (0.02, 0.3),
     "status not announced": (0.05, 0.6),
-    "unknown status": (0.02, 0.2),
+    "unknown status": (0.05, 0.5),
     # webhooks
     "webhook lost": (0.05, 0.8),
     "webhook twice": (0.05, 0.6),

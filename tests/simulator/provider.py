@@ -75,6 +75,11 @@ class Provider:
         """Whose charge this is."""
         return self._by_reference[reference].intent
 
+    def foretell(self, flow: str, request: ProviderRequest) -> Charge:
+        """A create was done before the state of its payment was lost: the charge is there, and its payer too."""
+        self._book(flow, request)
+        return self.charges[-1]
+
     def change(self, charge: Charge, status: str, **changes: Any) -> None:
         """Move a charge on: recorded, shown by reads after a while, announced."""
         charge.status = status
@@ -99,29 +104,30 @@ class Provider:
 
     def _create(self, flow: str, request: ProviderRequest) -> Answer:
         world, body = self._world, _fields(request)
-        hook = next(body[name] for name in _NOTIFICATIONS if name in body)
-        merchant, intent_id, attempt = hook["endpoint_url"].split("/")[-3:]
-        external_id = body.get("external_id") or body["order_id"]
-        intent = f"{merchant}/{intent_id}"
-        twins = [charge for charge in self.charges if charge.intent == intent]
-        if twins and self._guards_ids:
+        intent, _ = _addressed(body)
+        if any(charge.intent == intent for charge in self.charges) and self._guards_ids:
             return 422, {"errors": {"message": "external_id was used before"}}
         if world.payer.refuses(intent):
             self.refused_creates.add(intent)
             return 422, {"errors": {"code": "INVALID", "message": "Invalid amount."}}
-        self.creates[intent, int(attempt)] += 1
-        currency = body.get("currency", "AUD")
-        amount = _minor(body.get("amount"), "minor" if flow == "card" else currency)
-        world.truth.charged(intent, amount)
+        world.truth.charged(intent, _asked(flow, body))
+        return self._book(flow, request)
+
+    def _book(self, flow: str, request: ProviderRequest) -> Answer:
+        world, body = self._world, _fields(request)
+        intent, attempt = _addressed(body)
+        hook = next(body[name] for name in _NOTIFICATIONS if name in body)
+        self.creates[intent, attempt] += 1
+        amount = _asked(flow, body)
         number = 100_000 + len(self.charges) * 7
         charge = Charge(
             flow=flow,
             reference=f"P{number}" if flow in {"card", "payin"} else str(number),
             intent=intent,
-            external_id=external_id,
-            attempt=int(attempt),
-            merchant=merchant,
-            currency=currency,
+            external_id=body.get("external_id") or body["order_id"],
+            attempt=attempt,
+            merchant=request.credentials,
+            currency=body.get("currency", "AUD"),
             amount=amount,
             total=amount * 11 // 10 if body.get("gst") else amount,
             hook=(hook["endpoint_url"], hook["authorization_header"]),
@@ -136,7 +142,7 @@ class Provider:
         self._show(charge)
         if flow == "gateway_link":
             link = f"https://pay.example/{charge.reference}"
-            return 200, {"redirect_url": link, "payment_id": int(charge.reference), "order_id": external_id}
+            return 200, {"redirect_url": link, "payment_id": int(charge.reference), "order_id": charge.external_id}
         return 200, body_of(charge, with_stage=True)
 
     def _capture(self, request: ProviderRequest) -> Answer:
@@ -226,6 +232,17 @@ _ENDPOINTS: dict[str, Callable[[Provider, ProviderRequest], Answer]] = {
 
 def _fields(request: ProviderRequest) -> dict[str, Any]:
     return dict(request.body or {})
+
+
+def _addressed(body: dict[str, Any]) -> tuple[str, int]:
+    """The intent and the attempt of a create, as the address for its webhooks says."""
+    hook = next(body[name] for name in _NOTIFICATIONS if name in body)
+    merchant, intent_id, attempt = hook["endpoint_url"].split("/")[-3:]
+    return f"{merchant}/{intent_id}", int(attempt)
+
+
+def _asked(flow: str, body: dict[str, Any]) -> int:
+    return _minor(body.get("amount"), "minor" if flow == "card" else body.get("currency", "AUD"))
 
 
 def _minor(amount: Any, unit: str) -> int:

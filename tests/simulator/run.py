@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import sys
 import zlib
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,8 +14,10 @@ from unittest import mock
 import structlog
 
 from orchestrator import codec
+from orchestrator.errors import StoreUnavailableError
 from tests.simulator.ending import broken_at_the_ledger, unsettled
 from tests.simulator.planted.table import BUGS
+from tests.simulator.poison import DefectError
 from tests.simulator.world import BEGINS_S, World
 
 if TYPE_CHECKING:
@@ -119,9 +122,11 @@ def _listening(world: World) -> Iterator[None]:
     """What the workers log as an error is a defect of theirs; the rest is not written at all."""
 
     def hear(_: Any, __: str, said: MutableMapping[str, Any]) -> Any:
-        if world.poison.has_struck and said.get("event") == "payment.advance_failed":
-            raise structlog.DropEvent
-        world.violated("I9", f"logged as an error: {said.get('event')} {said.get('exc_info')!r}"[:300])
+        error = sys.exc_info()[1]
+        if isinstance(error, StoreUnavailableError):
+            world.violated("I2", f"{said.get('event')}: what was in hand was given up, since the store was away")
+        elif not isinstance(error, DefectError) and not world.unreadable.explains(error):
+            world.violated("I9", f"logged as an error: {said.get('event')} {error!r}"[:300])
         raise structlog.DropEvent
 
     old = structlog.get_config()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.flows import FLOWS
+from orchestrator.intent import parse_intent
+from orchestrator.payment import new_payment
 from tests.simulator.charges import moment
 
 if TYPE_CHECKING:
     from tests.simulator.world import World
 
 RIGHT_CODE = "1234"  # how a one-time code begins that the provider takes
-FLOWS = {"card": 4, "payin": 4, "payid": 2, "gateway_link": 2}
+SHARES = {"card": 4, "payin": 4, "payid": 2, "gateway_link": 2}
 METHODS = {
     "ph_ewallet_gcash_php": ("PHP", {}),
     "jp_bank_jpy": ("JPY", {"user_id": "1", "ip_address": "192.0.2.1", "first_name": "A", "last_name": "B"}),
@@ -47,16 +50,23 @@ class Shop:
         for number in range(self._dice.pick((1, 2, 2, 3))):
             intent = self._order(number)
             self._world.truth.orders(intent)
+            if self._world.weather.brings("state lost before"):
+                self._was_sent_before(intent)
+                continue
             at_s = self._dice.skewed(0.01, 60)
-            self._send(at_s, b"intent", json.dumps(intent).encode())
+            self.send_intent(at_s, intent)
             if self._world.weather.brings("intent in conflict"):
                 other = intent | {"amount_minor": intent["amount_minor"] + 100}
                 self._send(at_s + self._dice.skewed(1, 300), b"intent", json.dumps(other).encode())
                 self._world.truth.disagree(json.dumps(intent).encode(), json.dumps(other).encode())
-            if self._dice.chance(0.12):
+            if self._dice.chance(0.15):
                 self._command(at_s + self._dice.skewed(0.001, 5), intent, "cancel")
         if self._world.weather.brings("message unreadable"):
             self._send(self._dice.skewed(0.1, 60), b"intent", self._dice.pick(_NONSENSE))
+
+    def send_intent(self, delay_s: float, intent: dict[str, Any]) -> None:
+        """Ask for a payment."""
+        self._send(delay_s, b"intent", json.dumps(intent).encode())
 
     def hear(self, event: dict[str, Any]) -> None:
         """An event of a payment, delivered at least once."""
@@ -76,9 +86,18 @@ class Shop:
         elif data["status"] == "partially_refunded" and self._dice.chance(0.4):
             self._refund(intent, data["paid_minor"] - data["refunded_minor"])
 
+    def _was_sent_before(self, intent: dict[str, Any]) -> None:
+        """All that was known of a payment was lost, which had been sent; its webhook comes, then its intent again."""
+        world = self._world
+        payment = new_payment(parse_intent(intent), now_ms=int(world.loop.time() * 1000))
+        flow = FLOWS[payment.flow]
+        request = flow.create(payment, world.webhooks.notification(payment.key, 1), world.policy.dialect)
+        charge = world.provider.foretell(payment.flow, request)
+        world.courier.foretell(charge, lambda: self.send_intent(self._dice.skewed(0.01, 60), intent))
+
     def _order(self, number: int) -> dict[str, Any]:
         dice = self._dice
-        flow = dice.weighed(FLOWS)
+        flow = dice.weighed(SHARES)
         intent: dict[str, Any] = {
             "intent_id": f"ord-{number}",
             "merchant": dice.pick(("default", "default", "shop-b")),

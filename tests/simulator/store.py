@@ -72,6 +72,10 @@ class WatchedStore(MemoryStore):
         """When a command whose payment did not come is refused next."""
         return min(self._unclaimed.values(), default=math.inf) / 1000 + 60
 
+    def stored(self, key: PaymentKey) -> StoredPayment:
+        """The payment as it lies in the store."""
+        return self._payments[key]
+
     def hang(self, rope: Any) -> None:
         """Ring there too."""
         self._listeners.append(rope)
@@ -96,6 +100,7 @@ class WatchedStore(MemoryStore):
         answer = await super().commit(commit)
         owner, waiting, observed = before
         self._world.checks.committed(commit, answer, owner=owner, waiting=waiting, observed=observed)
+        self._world.unreadable.written(commit.key)
         return answer
 
     def _take(self, stored: StoredPayment, owner: str, lease_ms: int, *, alone: bool = False) -> None:

@@ -41,11 +41,11 @@ class Truth:
             message = json.loads(fields[b"intent"])
             intent = f"{message['merchant']}/{message['intent_id']}"
         except (ValueError, KeyError, TypeError):
-            return
-        if intent in self.asked:
+            intent = "no/intent"
+        if self._world.checks.payment_of(intent) is not None:
             self.known.add(intent)
-            if self._world.checks.payment_of(intent) is None:
-                self._world.violated("I2", f"{intent} was taken off the queue and is not stored")
+        elif not any(letter.body == fields[b"intent"] for letter in self._world.store.dead_letters):
+            self._world.violated("I2", f"{intent} was taken off the queue, and is neither stored nor refused")
 
     def refund_asked(self, intent: dict[str, Any], fields: dict[str, Any]) -> None:
         self.refunds[f"{intent['merchant']}/{intent['intent_id']}", fields["reason"]] = fields["amount_minor"]

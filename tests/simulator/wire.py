@@ -45,6 +45,8 @@ class ProviderLine:
             return await answer  # never
         if weather.brings("freeze at a call"):
             loop.after(dice.pick((0.0, dice.skewed(0.001, 5))), world.freeze, self._life)
+        if request.method == "POST" and weather.brings("struck before a call leaves"):
+            world.strike(self._life)
         await asyncio.sleep(dice.skewed(0.001, 0.05))
         if send_before_s is not None and loop.time() > send_before_s:
             return Reply(sent=False, error="too_late")
@@ -54,6 +56,8 @@ class ProviderLine:
         world.conduct.leaves(self._life, request)
         world.story.tell(f"{self._life.name}: calls {request.method} {request.path}")
         loop.after(TOTAL_S, _answer, answer, Reply(sent=True, error="TimeoutError"))
+        if request.method == "POST" and weather.brings("struck while a call is on the wire"):
+            loop.after(dice.skewed(0.0001, 1), world.strike, self._life)
         if weather.brings("call lost"):
             loop.after(dice.skewed(0.05, TOTAL_S), _answer, answer, Reply(sent=True, error="ServerDisconnectedError"))
         else:

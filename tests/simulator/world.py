@@ -27,6 +27,7 @@ from tests.simulator.store import VirtualClock, WatchedStore
 from tests.simulator.story import Story
 from tests.simulator.stream import Stream
 from tests.simulator.truth import Truth
+from tests.simulator.unreadable import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,8 +77,11 @@ class World:
         self.journal = Journal(self)
         self.truth = Truth(self)
         self.conduct = Conduct(self)
+        self.poison = Poison(self)
+        self.unreadable = Unreadable(self)
         self.checks = Checks(self)
         self.poison = Poison(self)
+        self.unreadable = Unreadable(self)
         self.store = WatchedStore(self)
         self.limiter = MemoryLimiter(
             clock=VirtualClock(self), rate_per_s=self.dice.pick((0.5, 5.0, 5.0)), burst=self.dice.pick((1, 10))
@@ -141,6 +145,12 @@ class World:
         if process is not None and not life.is_dead and not life.is_frozen:
             process.freeze()
 
+    def strike(self, life: Life) -> None:
+        """Something happens to a process at a bad moment."""
+        process: Any = next((each for each in self.workers if each.life is life), None)
+        if process is not None and not life.is_frozen:
+            self.dice.pick((process.die, process.freeze, process.freeze, process.drain))()
+
     def life_of(self, name: str) -> Life | None:
         """The present life of this name; None where it is over."""
         return next((each.life for each in (*self.workers, self.web) if each.life.name == name), None)
@@ -157,6 +167,7 @@ class World:
         """From now on nothing goes wrong, and whoever is frozen or cut off is so no more."""
         self.story.tell("the weather clears up")
         self.weather.clear_up()
+        self.unreadable.clear_up()
         self.store_is_away = self.provider_is_away = False
         self.broker.away_until_s = 0.0
         for process in (*self.workers, self.web):
