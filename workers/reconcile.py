@@ -194,8 +194,13 @@ class Reconciler:
         """Renew what is held and rest: those who lived through an outage renew before anybody claims."""
         engine = self._engine
         await self._renew()
-        # Asks for nothing: it only shows that Redis answers, held payments or not.
-        await engine.store.claim(0, owner=engine.owner, lease_ms=engine.policy.lease_ms, limit=0)
+        # Asks for nothing: it shows that Redis answers, and whether a shard's counter of commits went back, before
+        # others have raised it again.
+        looks = (
+            engine.store.claim(shard, owner=engine.owner, lease_ms=engine.policy.lease_ms, limit=0)
+            for shard in range(engine.store.shards)
+        )
+        await asyncio.gather(*looks)
         self._store_away = False
         self._claim_from_s = asyncio.get_running_loop().time() + QUIET_S
         log.info("store.back")
