@@ -41,6 +41,13 @@ async def put_aside(key: PaymentKey, error: Exception, *, engine: Engine) -> Non
 
     One that this version cannot read is left as it is, for another version.
     """
+    try:
+        await _put_aside(key, error, engine)
+    except FencedError:
+        engine.journal.warning("payment.fenced", payment=str(key))
+
+
+async def _put_aside(key: PaymentKey, error: Exception, engine: Engine) -> None:
     record = await until_answered(lambda: engine.store.load(key), engine=engine)
     if record is None or record.owner != engine.owner:
         return

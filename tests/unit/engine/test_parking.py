@@ -250,6 +250,25 @@ async def test_a_claim_that_was_lost_during_the_failing_turn_is_left_to_its_new_
     assert await world.store.load(CARD) == record
 
 
+async def test_a_claim_that_is_lost_while_its_payment_is_put_aside_is_left_to_its_new_owner_too(world, monkeypatch):
+    await world.deliver()
+    for rest_ms in RESTS_MS[:PARKED_FROM]:
+        await failing_turn(world)
+        world.clock.ms += rest_ms
+    commit, taken = world.store.commit, []
+
+    async def taken_over_before(wanted):
+        world.clock.ms += LEASE_MS
+        taken.append(await world.claim(worker="w2"))
+        return await commit(wanted)
+
+    monkeypatch.setattr(world.store, "commit", taken_over_before)
+    await failing_turn(world)
+
+    assert await world.store.load(CARD) == taken[0]
+    assert world.ledger.said("payment.fenced") == 1
+
+
 async def test_a_stopping_worker_begins_nothing_and_hands_over_at_once(world):
     await world.deliver()
     await advance(await world.claim(), engine=world.engines["w1"], is_stopping=lambda: True)
