@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TURNS_MAX = 40  # within a second; a payment that is claimed more often spins
 _OBSERVED_BY = re.compile(rb'"observed_by":"(\w+)"')
+_REPLY = b'{"kind":"ReplySeen"'
 SECRETS = (b"tok_", b"po1.", b"secret")
 
 
@@ -55,6 +56,7 @@ class Checks:
         if answer.outcome is not CommitOutcome.COMMITTED or (before is not None and answer.version == before.version):
             return
         world, key = self._world, commit.key
+        world.conduct.replies.written(commit.owner, key)
         if owner != commit.owner:
             world.violated("I1", f"{key} was written by {commit.owner}, it is owned by {owner}")
         unseen = observed - commit.observed_seen
@@ -75,6 +77,8 @@ class Checks:
         if (key, observation) not in self._said and observation not in waiting:
             self._world.violated("I2", f"{key}: what was said of it was acknowledged, and is not kept")
         self._said.add((key, observation))
+        if observation.startswith(_REPLY):
+            self._world.conduct.replies.left(key)
 
     def _check_waiting(self, key: PaymentKey) -> None:
         """What was said of a payment that nobody owns is looked at at once, unless it rests (I2)."""

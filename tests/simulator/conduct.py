@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.identity import PaymentKey
 from orchestrator.outcome import Verdict, verdict_of
 from orchestrator.payment import CAPTURE, CREATE, REFUND_PREFIX, OperationState, Payment
+from tests.simulator.loop import LIFE
+from tests.simulator.replies import Replies
 
 if TYPE_CHECKING:
     from orchestrator.ports import ProviderRequest, Reply
@@ -26,6 +28,7 @@ class Conduct:
     """Watches the calls as they leave and their answers as they come."""
 
     def __init__(self, world: World) -> None:
+        self.replies = Replies(world)
         self._world = world
         self._permits: Counter[tuple[str, str]] = Counter()
         self._unwelcome: set[str] = set()  # accounts that the provider did not want to hear
@@ -58,8 +61,13 @@ class Conduct:
     def answered(self, request: ProviderRequest, reply: Reply) -> None:
         """An answer reached who had called, or it is known that nothing was sent."""
         self.refuses(request.credentials, reply)
-        if request.method == "POST" and verdict_of(reply) in NOT_DONE:
-            self._open.pop(self._sending(request), None)
+        if request.method != "POST":
+            return
+        sending, life = self._sending(request), LIFE.get()
+        if life is not None:
+            self.replies.heard(life, sending[0], sending[1])
+        if verdict_of(reply) in NOT_DONE:
+            self._open.pop(sending, None)
 
     def refuses(self, account: str, reply: Reply) -> None:
         """Perhaps the provider does not want to hear an account for a while."""

@@ -53,6 +53,7 @@ def broken_at_the_ledger(world: World) -> list[tuple[str, str]]:
             bare_reference(known) for known in (payment.reference, *payment.aliases)
         }:
             found.append(("I2", f"{intent}: {life.name} heard that {reference} was created, and lost it"))
+    found += world.conduct.replies.lost()
     refused = {letter.body for letter in world.store.dead_letters}
     found += [("I9", f"neither of {pair!r} was refused") for pair in world.truth.conflicting if not refused & {*pair}]
     for reference, times in provider.captures.items():

@@ -61,6 +61,7 @@ class Process:
         world = self.world
         world.story.tell(f"{self.life.name} is killed")
         world.truth.dies(self.life)
+        world.conduct.replies.die(self.life)
         world.loop.kill(self.life)
         self._limiter.forget()
         world.loop.after(world.dice.skewed(0.05, 60), self.start)
