@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from orchestrator.adapters.memory_store import MemoryStore
@@ -15,9 +17,9 @@ EVERY_SHARD = range(64)
 @pytest.fixture
 def claims(monkeypatch):
     """The shards and limits that were asked for; the store is away for as long as `away` is in the list."""
-    asked = []
+    asked: list[Any] = []
 
-    async def claim(store, shard, *, owner, lease_ms, limit):
+    async def claim(store, shard, *, limit, **_):
         if asked == ["away"]:
             raise StoreUnavailableError("away")
         asked.append((shard, limit))
