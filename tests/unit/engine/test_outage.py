@@ -25,7 +25,7 @@ PAYMENTS = 10_000
 HASTY = 100  # whose customers do not wait for the end of the outage
 RATE = CallRate(rate_per_s=50, burst=20)
 OUTAGE_MS = 2 * HOUR_MS
-BUSY_TICK_MS, IDLE_TICK_MS = 1_000, 15_000
+BUSY_TICK_MS, IDLE_TICK_MS = 500, 15_000
 
 
 class Outage:
