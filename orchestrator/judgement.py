@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from orchestrator.history import Verdict, word
-from orchestrator.observe import READS, row_of
+from orchestrator.observe import READS, is_of_an_earlier_attempt, row_of
 from orchestrator.payment import Operation, OperationState, Payment, PublicView, public_view
 from orchestrator.sighting import AmountCheck, Sighting, Source
 from orchestrator.statuses import MATRIX, Move, Status
@@ -105,7 +105,8 @@ def _stand(operation: Operation | None) -> tuple[OperationState, int] | None:
 
 def _is_of_another(after: Payment, sighting: Sighting) -> bool:
     is_other_id = sighting.external_id not in {None, after.key.intent_id}
-    return is_other_id or (sighting.reference is not None and after.reference not in {None, sighting.reference})
+    is_other_reference = sighting.reference is not None and after.reference not in {None, sighting.reference}
+    return is_other_id or is_other_reference or is_of_an_earlier_attempt(after, sighting)
 
 
 def _move(before: Payment, sighting: Sighting) -> Move | None:

@@ -213,7 +213,7 @@ def _follow_matrix(payment: Payment, sighting: Sighting, target: Target, belief:
         move = Move.CONFIRM
     if belief.has_read and may_be_of_an_earlier_refund(payment, sighting, row=row, column=target.column):
         move = Move.CONFIRM
-    if _is_of_an_earlier_attempt(payment, sighting, target):
+    if is_of_an_earlier_attempt(payment, sighting):
         return payment
     if move is Move.STALE or (row is Stage.REFUNDED and not _may_leave_refunded(payment, target)):
         return _contradicted(payment, sighting, now_ms)
@@ -230,11 +230,11 @@ def _follow_matrix(payment: Payment, sighting: Sighting, target: Target, belief:
     return applied.with_review(Review.UNCONFIRMED) if is_word_only else applied
 
 
-def _is_of_an_earlier_attempt(payment: Payment, sighting: Sighting, target: Target) -> bool:
+def is_of_an_earlier_attempt(payment: Payment, sighting: Sighting) -> bool:
     """Whether it tells how another attempt's payment stands, unpaid: it names no reference, its path tells which."""
     is_earlier = sighting.attempt is not None and sighting.attempt < payment.create.attempt
     is_told_apart = sighting.reference is None and payment.reference is not None
-    return is_earlier and is_told_apart and target.column not in _PAID
+    return is_earlier and is_told_apart and sighting.target is not None and sighting.target.column not in _PAID
 
 
 def _may_leave_refunded(payment: Payment, target: Target) -> bool:

@@ -27,6 +27,7 @@ from tests.unit.core.building import (
     card_body,
     card_intent,
     created,
+    gateway_intent,
     in_state,
     sighting_of,
 )
@@ -137,6 +138,13 @@ def test_what_speaks_of_another_payment_is_not_ours():
         "+foreign_reference",
     )
     assert told(SUCCEEDED, card_body("received", uuid="OTHER123")).verdict == Verdict.NOT_OURS
+
+
+def test_the_end_of_an_earlier_link_is_not_that_of_the_link_which_the_customer_has():
+    second = in_state(created(gateway_intent(), status=Status.REQUIRES_ACTION), CREATE, OperationState.DONE, attempt=2)
+    ended = {"order_id": second.key.intent_id, "status": "expired"}
+    assert told(second, ended, attempt=1).verdict == Verdict.NOT_OURS
+    assert told(second, ended, attempt=2).verdict == Verdict.APPLIED
 
 
 def test_a_status_that_nobody_documents_is_unknown():
