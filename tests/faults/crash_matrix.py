@@ -89,10 +89,10 @@ def table(results: list[Result]) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="cases whose name begins so: SCENE-POINT-FLOW-HIT")
+    parser.add_argument("--only", nargs="*", default=[""], help="cases whose name begins so: SCENE-POINT-FLOW-HIT")
     parser.add_argument("--lanes", type=int, default=LANES)
     options = parser.parse_args()
-    cases = [case for case in matrix() if case.name.startswith(options.only)]
+    cases = [case for case in matrix() if case.name.startswith(tuple(options.only))]
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory() as directory:
         results = played(cases, Path(directory), lanes=options.lanes)
