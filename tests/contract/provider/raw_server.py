@@ -7,6 +7,7 @@ import contextlib
 import socket
 import ssl
 import struct
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import trustme
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 AUTHORITY = trustme.CA()
 CERTIFICATE = AUTHORITY.issue_cert("127.0.0.1")
+EXPIRED = AUTHORITY.issue_cert(
+    "127.0.0.1", not_before=datetime(2020, 1, 1, tzinfo=UTC), not_after=datetime(2021, 1, 1, tzinfo=UTC)
+)
 SECRET = "s3cr3t-Of-The-Merchant"
 OK = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n{"uuid":"ABC"}'
 FAST = CallTimeouts(connect_s=0.5, read_s=0.6, total_s=1.0)
@@ -84,9 +88,10 @@ class Peer:
 class RawServer:
     """Listens on a free port of 127.0.0.1 and lets `behave` treat each connection."""
 
-    def __init__(self, behave: Callable[[Peer], Awaitable[None]], *, tls: bool) -> None:
+    def __init__(self, behave: Callable[[Peer], Awaitable[None]], *, tls: bool, certificate: trustme.LeafCert) -> None:
         self._behave = behave
         self._tls = tls
+        self._certificate = certificate
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Server
         self.peers: list[Peer] = []
@@ -107,7 +112,7 @@ class RawServer:
         context = None
         if self._tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            CERTIFICATE.configure_cert(context)
+            self._certificate.configure_cert(context)
         self._listener = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context, backlog=512)
         self.port = self._listener.sockets[0].getsockname()[1]
 
@@ -167,9 +172,12 @@ async def answer_all(peer: Peer) -> None:
 
 @contextlib.asynccontextmanager
 async def serving(
-    behave: Callable[[Peer], Awaitable[None]] = answer_all, *, tls: bool = False
+    behave: Callable[[Peer], Awaitable[None]] = answer_all,
+    *,
+    tls: bool = False,
+    certificate: trustme.LeafCert = CERTIFICATE,
 ) -> AsyncIterator[RawServer]:
-    server = RawServer(behave, tls=tls)
+    server = RawServer(behave, tls=tls, certificate=certificate)
     await server.start()
     try:
         yield server

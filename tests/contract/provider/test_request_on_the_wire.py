@@ -14,6 +14,7 @@ from orchestrator.adapters.hello_clever import Credentials, HelloClever
 from orchestrator.adapters.system_clock import SystemClock
 from tests.contract.provider.raw_server import (
     AUTHORITY,
+    EXPIRED,
     SECRET,
     calling,
     get,
@@ -185,6 +186,15 @@ async def test_no_cookie_is_ever_sent_back():
         for _ in range(3):
             await provider.call(post())
         assert b"cookie" not in server.seen.lower()
+
+
+async def test_a_certificate_that_has_expired_is_refused_and_nothing_is_sent(authority_file):
+    async with serving(tls=True, certificate=EXPIRED) as server:
+        async with calling(server.url, extra_ca_file=authority_file) as provider:
+            got = await provider.call(post())
+        assert (got.sent, got.http_status) == (False, None)
+        assert "CertificateError" in got.error
+        assert server.requests == []
 
 
 async def test_a_certificate_of_the_given_authority_is_accepted_for_its_host_only(authority_file):

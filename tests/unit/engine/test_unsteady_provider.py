@@ -1,0 +1,54 @@
+"""A provider whose reads say now this, now that (table D of the faults)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.core.building import payin_body, payin_intent
+from tests.unit.engine.world import DAY_MS, HOUR_MS, MINUTE_MS, PAYIN, UNKNOWN_ID, World, said
+
+QR = {"pay_code": {"qr_string": "0"}}
+PENDING, RECEIVED = said(payin_body("pending", **QR)), said(payin_body("received", **QR))
+
+
+async def created() -> World:
+    world = World()
+    world.provider.script("create", PENDING)
+    await world.submit(payin_intent())
+    assert world.story(PAYIN) == ["accepted", "requires_action"]
+    return world
+
+
+async def test_i4_reads_that_go_to_and_fro_between_pending_and_received_publish_one_success():
+    world = await created()
+    world.provider.script("detail", *[PENDING, RECEIVED, PENDING, PENDING, RECEIVED] * 4, PENDING)
+    await world.pass_time(2 * DAY_MS)
+    assert world.story(PAYIN)[2:] == ["succeeded"]
+    await world.assert_consistent(PAYIN)
+
+
+@pytest.mark.parametrize("after", [UNKNOWN_ID, said({}, 500), said("gone")], ids=["404", "500", "no object"])
+async def test_i4_what_was_received_stays_received_when_the_provider_forgets_it(after):
+    world = await created()
+    world.provider.script("detail", RECEIVED, after)
+    await world.pass_time(2 * MINUTE_MS)
+    assert world.story(PAYIN)[2:] == ["succeeded"]
+    await world.hook(payin_body("received", **QR), key=PAYIN)
+    await world.pass_time(DAY_MS)
+    assert world.story(PAYIN)[3:] == []
+
+
+async def test_i5_a_read_that_does_not_know_a_payment_just_created_fails_nothing():
+    world = await created()
+    world.provider.script("detail", UNKNOWN_ID, UNKNOWN_ID, PENDING, RECEIVED)
+    await world.pass_time(3 * HOUR_MS)
+    assert world.story(PAYIN)[2:] == ["succeeded"]
+    assert world.provider.calls["create"] == 1
+
+
+async def test_i5_a_webhooks_success_that_the_read_does_not_show_yet_waits_and_is_then_published():
+    world = await created()
+    world.provider.script("detail", UNKNOWN_ID, PENDING, RECEIVED)
+    await world.hook(payin_body("received", **QR), key=PAYIN)
+    await world.pass_time(5 * MINUTE_MS)
+    assert world.story(PAYIN)[2:] == ["processing/confirming", "succeeded"]
