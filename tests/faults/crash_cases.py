@@ -11,6 +11,11 @@ READ = ("card", "payid", "payin")  # gateway links are not read
 LISTED = ("card", "payin")
 REFUNDED = ("card", "payid", "payin")
 HITS = (1, 2)
+# A few instructions from a point of the sample; the matrix has them.
+NEAR_ANOTHER = (
+    *("parsed", "before-ack", "before-refusal", "before-command", "permitted", "let-out", "before-commit"),
+    *("before-read", "before-scan", "before-renewal", "cursor", "drained"),
+)
 STRIDE = 3  # shares no factor with the number of flows times hits
 ONCE = (1,)
 
@@ -48,8 +53,9 @@ def matrix() -> list[Case]:
 
 
 def sample() -> list[Case]:
-    """Each point once; scenes, flows and hits in turn."""
+    """Most points once; scenes, flows and hits in turn."""
     by_point: defaultdict[str, list[Case]] = defaultdict(list)
     for case in matrix():
-        by_point[case.point].append(case)
+        if case.point not in NEAR_ANOTHER:
+            by_point[case.point].append(case)
     return [cases[number * STRIDE % len(cases)] for number, cases in enumerate(by_point.values())]

@@ -1,6 +1,6 @@
 """A process dies at a named instruction; another one finishes what was accepted, once (I1, I2, I3).
 
-This is a sample: each point once. `./dev crash-matrix` plays all of them.
+This is a sample. `./dev crash-matrix` plays all of them.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from tests.support.intents import card, payid
 from tests.support.process import wait_for
 
 MAKES = {"card": (card, "/api/v2/cards/create_payment"), "payid": (payid, "/api/v1/merchants/create_payment")}
+pytestmark = pytest.mark.xdist_group("frozen")
 
 
 @pytest.fixture(scope="module")
