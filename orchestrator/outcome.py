@@ -37,6 +37,8 @@ _BY_STATUS: dict[int, Verdict] = {
     429: Verdict.NOT_EXECUTED,
 }
 _BY_CLASS: dict[int, Verdict] = {2: Verdict.ANSWERED, 4: Verdict.REFUSED}  # all others: in doubt
+# The call was taken for lost, and its code forgotten, before it was known that it had not been executed.
+_CODE_NOT_SENT = ("code_not_sent", "The code did not reach the provider; it has to be entered again.")
 MISCONFIGURED = frozenset({301, 302, 303, 307, 308, 403, 404, 405})
 
 
@@ -77,8 +79,7 @@ def after_reply(
     if verdict is Verdict.REFUSED and reply.http_status in FLOWS[payment.flow].refusals_kept and operation.attempt == 1:
         verdict = Verdict.NOT_EXECUTED
     if verdict in {Verdict.NOT_EXECUTED, Verdict.UNAUTHORISED} and not operation.is_proven:
-        pause_ms = _pause_ms(payment, operation, verdict, policy)
-        return payment.with_operation(_ready_again(operation, reply, verdict, pause_ms=pause_ms, now_ms=now_ms))
+        return _not_executed(payment, operation, reply, verdict, policy=policy, now_ms=now_ms)
     if operation_name == CONFIRM_OTP and verdict in {Verdict.ANSWERED, Verdict.REFUSED}:
         return _otp_answered(payment, operation, reply, verdict, now_ms=now_ms)
     if verdict is Verdict.REFUSED and operation_name == CREATE and operation.attempt == 1 and not operation.is_proven:
@@ -88,6 +89,15 @@ def after_reply(
         return refund_refused(payment, operation, code, message, now_ms=now_ms)
     # A 4xx on a repeat is no failure (T-12), and one on a capture is read: it may have been captured before (T-37).
     return in_doubt(payment, operation, now_ms=now_ms) if operation.state is OperationState.SENDING else payment
+
+
+def _not_executed(
+    payment: Payment, operation: Operation, reply: Reply, verdict: Verdict, *, policy: Policy, now_ms: int
+) -> Payment:
+    if operation.name == CONFIRM_OTP and payment.otp_code is None:
+        return _otp_refused(payment, operation, *_CODE_NOT_SENT, now_ms=now_ms)
+    pause_ms = _pause_ms(payment, operation, verdict, policy)
+    return payment.with_operation(_ready_again(operation, reply, verdict, pause_ms=pause_ms, now_ms=now_ms))
 
 
 def _taken(payment: Payment, operation_name: str, sighting: Sighting, *, now_ms: int) -> Payment:
@@ -130,15 +140,19 @@ def _refused(payment: Payment, operation: Operation, reply: Reply, *, now_ms: in
 def _otp_answered(payment: Payment, operation: Operation, reply: Reply, verdict: Verdict, *, now_ms: int) -> Payment:
     """`{"status": "Ok"}`: the customer confirms on the phone; an explicit no: another code may be tried."""
     if verdict is Verdict.REFUSED:
-        code, message = _words(reply)
-        action = {"type": "otp", "refused": {"code": code, "message": message}}
-        refused = replace(operation, state=OperationState.REFUSED, at_ms=now_ms, deadline_ms=None)
-        return replace(payment, otp_code=None, next_action=action).with_operation(refused)
+        return _otp_refused(payment, operation, *_words(reply), now_ms=now_ms)
     word = reply.body.get("status") if isinstance(reply.body, dict) else None
     if not isinstance(word, str) or word.lower() != "ok":
         return replace(in_doubt(payment, operation, now_ms=now_ms), look_wanted=0)
     done = replace(operation, state=OperationState.DONE, at_ms=now_ms, deadline_ms=None)
     return replace(payment, otp_code=None, next_action={"type": "stk_push"}).with_operation(done)
+
+
+def _otp_refused(payment: Payment, operation: Operation, code: str, message: str, *, now_ms: int) -> Payment:
+    """The customer is asked for a code again, and told why."""
+    action = {"type": "otp", "refused": {"code": code, "message": message}}
+    refused = replace(operation, state=OperationState.REFUSED, at_ms=now_ms, deadline_ms=None)
+    return replace(payment, otp_code=None, next_action=action).with_operation(refused)
 
 
 def _words(reply: Reply) -> tuple[str, str]:

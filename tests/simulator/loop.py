@@ -156,7 +156,10 @@ class VirtualLoop:
         tasks, life.tasks = life.tasks, []
         for task in tasks:
             self.idlers.pop(task, None)
-            if not task.done():
+            if task.done():
+                # Whoever would have taken its error is gone as well.
+                _ = task.cancelled() or task.exception()
+            else:
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 self._close(task.get_coro())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from orchestrator.identity import PaymentKey
 from orchestrator.statuses import Review
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from tests.simulator.world import World
 
 IN_A_MINUTE_MAX = 9  # turns; it is put aside for longer and longer
-UNTOLD_MAX = 8  # turns after which a person must have been told; the third is meant to tell
+RESTS_UNTOLD_MAX = 2  # from the third on a person was told
 KIND = "defect"
 
 
@@ -47,7 +48,7 @@ class Poison:
         recent = sum(1 for at_s in failed_s if at_s > failed_s[-1] - 60)
         if recent > IN_A_MINUTE_MAX:
             world.violated("I9", f"{intent} was tried {recent} times within a minute, though every turn of it fails")
-        payment = world.checks.payment_of(intent)
+        payment, rests = world.checks.payment_of(intent), world.store.stored(PaymentKey.parse(intent)).rests
         is_told = payment is not None and Review.PARKED in payment.review
-        if len(failed_s) > UNTOLD_MAX and not is_told:
-            world.violated("I9", f"{len(failed_s)} turns of {intent} failed, and nobody was told")
+        if rests > RESTS_UNTOLD_MAX and not is_told:
+            world.violated("I9", f"{intent} was put aside {rests} times, and nobody was told")

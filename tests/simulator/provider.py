@@ -159,7 +159,13 @@ class Provider:
     def _confirm_otp(self, request: ProviderRequest) -> Answer:
         body = _fields(request)
         charge = self._by_reference[body["uuid"]]
-        if charge.status != "pending" or charge.stage != "authorize_otp" or not body["code"].startswith(RIGHT_CODE):
+        if not body["code"]:
+            self._world.violated("I7", f"{charge.intent}: its one-time code was sent empty")
+        if (
+            charge.status != "pending"
+            or charge.stage != "authorize_otp"
+            or not str(body["code"]).startswith(RIGHT_CODE)
+        ):
             return 422, {"errors": {"message": "wrong code"}}
         charge.stage = "authorize_stk"
         self._world.payer.prompted(charge)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from orchestrator import accept as accept_module
 from orchestrator import advance, held, parking
 from orchestrator.adapters.memory_store import MemoryStore
-from orchestrator.errors import FencedError, StoreUnavailableError
+from orchestrator.codec import decode
+from orchestrator.errors import FencedError, StoreCorruptError, StoreUnavailableError
 from orchestrator.ports import NotifyOutcome
 from tests.simulator.planted.bug import Bug, Wrapped, attribute, everywhere, together
-from workers import reconcile, web
+from workers import web
 from workers.in_flight import InFlight
 from workers.reconcile import Reconciler
 
@@ -119,20 +120,28 @@ def _tried_at_once() -> Iterator[None]:
 
 @contextmanager
 def _one_for_all() -> Iterator[None]:
-    async def turns(reconciler: Reconciler, records: list[Record]) -> None:
-        with contextlib.suppress(ExceptionGroup):
-            async with asyncio.TaskGroup() as group:
-                for record in records:
-                    group.create_task(advance.advance(record, engine=reconciler._engine))
+    async def advance_all(reconciler: Reconciler, record: Record) -> None:
+        try:
+            await advance.advance(record, engine=reconciler._engine, is_stopping=lambda: reconciler._stopping)
+        except Exception as error:  # noqa: BLE001 - the mistake: one error ends all the others
+            for task in reconciler._in_flight._tasks.values():
+                if task is not asyncio.current_task():
+                    task.cancel()
+            await reconciler._put_aside(record.key, error)
 
-    running: set[asyncio.Task[None]] = set()
+    with attribute(Reconciler, "_advance", advance_all):
+        yield
 
+
+@contextmanager
+def _read_together() -> Iterator[None]:
     async def claim_shard(reconciler: Reconciler, shard: int, limit: int) -> bool:
         engine = reconciler._engine
         records = await engine.store.claim(shard, owner=engine.owner, lease_ms=engine.policy.lease_ms, limit=limit)
-        task = asyncio.create_task(turns(reconciler, records))
-        running.add(task)
-        task.add_done_callback(running.discard)
+        with contextlib.suppress(StoreCorruptError):
+            for record in records:
+                decode(record.body)
+                reconciler.take(record)
         return len(records) == limit
 
     with attribute(Reconciler, "_claim_shard", claim_shard):
@@ -140,13 +149,9 @@ def _one_for_all() -> Iterator[None]:
 
 
 @contextmanager
-def _never_suspected() -> Iterator[None]:
-    with attribute(reconcile, "put_aside", _nothing), everywhere(parking, "park", _nothing):
+def _never_parked() -> Iterator[None]:
+    with attribute(parking, "PARKED_FROM", 1_000_000):
         yield
-
-
-async def _nothing(*_: object, **__: object) -> None:
-    return
 
 
 @contextmanager
@@ -204,18 +209,25 @@ BUGS = (
         plant=_tried_at_once,
     ),
     Bug(
-        name="poison-cuts-off-the-batch",
+        name="poison-ends-the-others",
         breaks=("I1", "I2", "I5", "I9"),
         rule="A payment whose turn fails stops only itself.",
-        mistake="Those that were claimed with it run in one group with it, which its error ends.",
+        mistake="All turns of a worker run in one group, which its error ends.",
         plant=_one_for_all,
+    ),
+    Bug(
+        name="unreadable-stops-the-batch",
+        breaks=("I2", "I9"),
+        rule="A payment that cannot be read stops only itself.",
+        mistake="Those that were claimed after it are dropped with it.",
+        plant=_read_together,
     ),
     Bug(
         name="never-parked",
         breaks=("I2", "I9"),
         rule="A payment that fails again and again is parked, with a review.",
         mistake="Nobody is told of it.",
-        plant=_never_suspected,
+        plant=_never_parked,
     ),
     Bug(
         name="calls-cut-at-stop",

@@ -135,6 +135,29 @@ async def test_t47_a_code_whose_worker_died_is_in_doubt_and_not_sent_again():
     assert world.last(PAYIN)["next_action"]["type"] in {"otp", "stk_push"}
 
 
+@pytest.mark.parametrize("first", [UNAUTHORISED, said({}, 429)], ids=["401", "429"])
+async def test_a_code_that_was_forgotten_before_it_was_known_to_be_unsent_is_asked_for_again(first):
+    world = await asked()
+
+    async def lose_the_claim(_request):
+        world.clock.ms += world.policy.lease_ms + 1
+        await world.turn(worker="w2")  # takes the call for lost, and keeps no code for it
+        return first
+
+    world.provider.script("otp", lose_the_claim)
+    await confirm(world, "123456")
+    await world.pass_time(2 * MINUTE_MS)
+    assert codes(world) == ["123456"]
+    refused = {"code": "code_not_sent", "message": "The code did not reach the provider; it has to be entered again."}
+    assert world.last(PAYIN)["next_action"] == {"type": "otp", "refused": refused}
+
+    world.provider.script("otp", OK)
+    await confirm(world, "123456", "c-2")
+    assert codes(world) == ["123456", "123456"]
+    assert world.last(PAYIN)["next_action"] == {"type": "stk_push"}
+    await world.assert_consistent(PAYIN)
+
+
 @pytest.mark.parametrize("first", [UNSENT, UNAUTHORISED, said({}, 429)], ids=["unsent", "401", "429"])
 async def test_a_code_that_certainly_was_not_sent_is_sent_again(first):
     world = await asked()
