@@ -19,7 +19,7 @@ from orchestrator.outcome import after_reply
 from orchestrator.parking import park
 from orchestrator.payment import CREATE, REFUND_PREFIX, Payment, public_view
 from orchestrator.policy import spread_ms
-from orchestrator.ports import ALONE_AT_CLAIMS, CallClass, NotifyOutcome, Record
+from orchestrator.ports import ALONE_AT_CLAIMS, CallClass, NotifyOutcome, Record, Reply
 from orchestrator.reading import Reading, read_payment, scan_list
 from orchestrator.refuse import tell_refusal
 from orchestrator.sighting import Source
@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 
     from orchestrator.engine import Engine
     from orchestrator.identity import PaymentKey
-    from orchestrator.ports import ProviderRequest, Reply
+    from orchestrator.ports import ProviderRequest
 
 STEPS_MAX = 20  # a payment that wants more at once is handed back for another turn
 SEND_WITHIN_OF_LEASE = 5  # a call goes out within this part of the lease after its mark
 SPREAD_MAX_MS = 1_000
+NOT_COPIED = Reply(sent=False, error="replica_behind")
 
 
 def _never() -> bool:
@@ -98,7 +99,7 @@ async def _take(held: Held, step: Step, engine: Engine) -> Held | None:  # noqa:
 
 
 async def _send(held: Held, name: str, engine: Engine) -> Held | None:
-    """Permit, mark, call: nothing else is awaited between the mark's commit and the call."""
+    """Permit, mark, call: between the mark's commit and the call only its copy is waited for, where there is one."""
     account = held.payment.credentials
     request = _request(held.payment, name, engine)
     async with AsyncExitStack() as calls:
@@ -115,6 +116,8 @@ async def _send(held: Held, name: str, engine: Engine) -> Held | None:
         marked = await _marked(held, name, engine)
         if marked is None or marked.refused:
             return marked
+        if not await engine.store.is_copied():
+            return await _replied(marked, name, NOT_COPIED, engine)
         within_s = engine.policy.lease_ms / 1000 / SEND_WITHIN_OF_LEASE
         reply = await engine.provider.call(request, send_before_s=issued_s + within_s)
     # A token may have been revoked: the first 401 with one is answered by another token, not by a pause.

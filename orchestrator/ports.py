@@ -240,6 +240,13 @@ class PaymentStore(Protocol):
         """Write state, event and due time atomically, or say why not."""
         ...
 
+    async def is_copied(self) -> bool:
+        """Whether all that was written before is as safe as this store can make it; never raises.
+
+        False where a replica follows the store and is behind: what was marked now might be lost with the master.
+        """
+        ...
+
     async def notify(self, key: PaymentKey, observation: bytes, *, op: str, is_command: bool = False) -> NotifyOutcome:
         """Append an observation; due now if nobody owns the payment; ring the bell.
 

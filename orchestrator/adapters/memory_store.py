@@ -38,6 +38,7 @@ class MemoryStore:
     def __init__(self, *, clock: Clock, shards: int = 64) -> None:
         self.shards = shards
         self.dead_letters: list[Refusal] = []
+        self.replica_is_behind = False
         self._clock = clock
         self._payments: dict[PaymentKey, StoredPayment] = {}
         self._due: dict[PaymentKey, int] = {}
@@ -215,6 +216,10 @@ class MemoryStore:
             return Committed(outcome=refused, record=self._record(stored))
         self._write(stored, commit)
         return stored.committed()
+
+    async def is_copied(self) -> bool:
+        """As the replica says that a test made up."""
+        return not self.replica_is_behind
 
     async def notify(self, key: PaymentKey, observation: bytes, *, op: str, is_command: bool = False) -> NotifyOutcome:
         """Append an observation; due now, and the bell rung, if nobody owns the payment."""

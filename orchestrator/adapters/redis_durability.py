@@ -32,6 +32,7 @@ class Durability:
 
     row: str
     refused: str | None = None
+    has_replica: bool = False
 
 
 async def inspect_durability(client: Redis) -> Durability:
@@ -45,7 +46,11 @@ async def inspect_durability(client: Redis) -> Durability:
         raise unavailable(error) from error
     known = {_text(name): _text(value) for name, value in config.items()}
     row = _ROWS.get((known.get("appendonly", ""), known.get("appendfsync", "")), _NOTHING)
-    return Durability(row=row, refused=_refusal(_text(replication.get("role", "master")), known))
+    return Durability(
+        row=row,
+        refused=_refusal(_text(replication.get("role", "master")), known),
+        has_replica=any(isinstance(told, dict) and told.get("state") == "online" for told in replication.values()),
+    )
 
 
 def _refusal(role: str, config: dict[str, str]) -> str | None:

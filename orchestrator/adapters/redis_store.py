@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.adapters import redis_scripts as scripts
 from orchestrator.adapters.redis_bells import listen
 from orchestrator.adapters.redis_calls import RedisCalls
+from orchestrator.adapters.redis_copies import RedisCopies
 from orchestrator.adapters.redis_keys import RedisKeys
 from orchestrator.adapters.redis_tail import RedisTail
 from orchestrator.adapters.redis_time import RedisTime
@@ -70,6 +71,7 @@ class RedisStore:
         self._keys = RedisKeys(namespace=namespace, shards=shards)
         self._time = RedisTime()
         self._tail = RedisTail(shards)
+        self._copies = RedisCopies(client, name=self._keys.probe)
         self._tell = tell
 
     async def close(self) -> None:
@@ -208,6 +210,14 @@ class RedisStore:
         )
         self._learn(shard, commits, lost_at_ms)
         return _committed(commit.key, CommitOutcome(outcome.decode()), rest)
+
+    async def is_copied(self) -> bool:
+        """Whether a replica has what was written before, where one follows; waits for a tenth of a second at most."""
+        return await self._copies.confirmed()
+
+    def follow(self, *, has_replica: bool) -> None:
+        """From now on a replica follows this Redis, or none does."""
+        self._copies.follows = has_replica
 
     async def notify(self, key: PaymentKey, observation: bytes, *, op: str, is_command: bool = False) -> NotifyOutcome:
         """Append an observation; due now, and the bell rung, if nobody owns the payment."""

@@ -1,0 +1,97 @@
+"""Whether a replica has what was written, on real servers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from orchestrator.adapters.redis_connection import connect
+from orchestrator.adapters.redis_durability import inspect_durability
+from orchestrator.adapters.redis_store import RedisStore
+from tests.support.servers import ValkeyServer, bundled_binary
+
+LIMIT_S = 20
+
+
+@pytest.fixture
+def master(tmp_path):
+    server = ValkeyServer(tmp_path / "master", binary=bundled_binary())
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def replica(tmp_path, master):
+    server = ValkeyServer(tmp_path / "replica", binary=bundled_binary())
+    server.start("--replicaof", "127.0.0.1", str(master.port))
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+async def store(master):
+    store = RedisStore(connect(master.url), shards=1)
+    yield store
+    await store.close()
+
+
+async def until(condition):
+    async with asyncio.timeout(LIMIT_S):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+async def has_replica(master):
+    async with connect(master.url) as client:
+        return (await inspect_durability(client)).has_replica
+
+
+async def test_without_a_replica_everything_is_as_safe_as_it_can_be_and_nothing_is_asked(master, store):
+    assert not await has_replica(master)
+    assert await store.is_copied()
+    async with connect(master.url) as client:
+        assert "cmdstat_wait" not in await client.info("commandstats")
+
+
+async def test_a_replica_that_keeps_up_confirms_and_one_that_stands_still_does_not(master, replica, store):
+    await until(lambda: has_replica(master))
+    store.follow(has_replica=True)
+    await until(store.is_copied)
+
+    replica.pause()
+    began_s = time.monotonic()
+    assert not await store.is_copied()
+    assert time.monotonic() - began_s < LIMIT_S
+
+    replica.resume()
+    await until(store.is_copied)
+
+
+async def test_many_who_ask_at_once_are_answered_by_few_questions(master, replica, store):
+    await until(lambda: has_replica(master))
+    store.follow(has_replica=True)
+    await until(store.is_copied)
+    async with connect(master.url) as client:
+        before = (await client.info("commandstats"))["cmdstat_wait"]["calls"]
+        assert all(await asyncio.gather(*(store.is_copied() for _ in range(200))))
+        assert (await client.info("commandstats"))["cmdstat_wait"]["calls"] - before <= 2
+
+
+async def test_a_master_that_is_gone_confirms_nothing(master, replica, store):
+    await until(lambda: has_replica(master))
+    store.follow(has_replica=True)
+    master.kill()
+
+    assert not await store.is_copied()
+
+
+async def test_who_may_not_ask_goes_on_as_without_a_replica(master, replica, store):
+    await until(lambda: has_replica(master))
+    store.follow(has_replica=True)
+    async with connect(master.url) as client:
+        await client.execute_command("ACL", "SETUSER", "default", "-wait")
+
+    assert await store.is_copied()
