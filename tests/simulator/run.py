@@ -83,7 +83,7 @@ def _run(seed: int, *, with_story: bool) -> Outcome:
         trace_hash=world.story.trace_hash,
         story=tuple(world.story.told()) if with_story else (),
     )
-    world.loop.close()
+    world.end()
     return outcome
 
 

@@ -202,6 +202,10 @@ class StoreLine:
         self.__dict__[name] = asked
         return asked
 
+    async def is_copied(self) -> bool:
+        """No replica follows the simulated store, so nobody asks it."""
+        return True
+
     async def bells(self) -> AsyncIterator[int]:
         """Bells as they are rung and not lost."""
         rope = Rope(self._line.world, self._line.life)

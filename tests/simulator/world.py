@@ -145,6 +145,12 @@ class World:
         if process is not None and not life.is_dead and not life.is_frozen:
             process.freeze()
 
+    def end(self) -> None:
+        """Nothing of it goes on."""
+        for process in (*self.workers, self.web):
+            self.loop.kill(process.life)
+        self.loop.close()
+
     def strike(self, life: Life) -> None:
         """Something happens to a process at a bad moment."""
         process: Any = next((each for each in self.workers if each.life is life), None)
