@@ -26,6 +26,7 @@ RATES: dict[str, tuple[float, float]] = {
     "payment unreadable": (0.005, 0.05),
     "state lost before": (0.1, 0.5),
     "bell lost": (0.05, 0.9),
+    "replica behind": (0.05, 0.5),
     # the queue of intents, and the shop
     "message twice": (0.05, 0.5),
     "message late": (0.05, 0.5),

@@ -37,6 +37,7 @@ _STIRS: dict[str, tuple[str, ...]] = {
 }
 _CLAIMS = frozenset({"accept", "claim", "claim_one", "claim_alone"})
 _WEBHOOK = b'{"kind":"WebhookSeen"'
+COPY_S = 0.1  # so long a copy is waited for
 TIMEOUT_S = 5.0  # of a call that nobody answers
 
 
@@ -203,8 +204,12 @@ class StoreLine:
         return asked
 
     async def is_copied(self) -> bool:
-        """No replica follows the simulated store, so nobody asks it."""
-        return True
+        """Whether the replica has what was written: it is behind at times, as long as the weather lasts."""
+        line = self._line
+        if not line.world.weather.brings("replica behind"):
+            return True
+        await asyncio.sleep(COPY_S)
+        return False
 
     async def bells(self) -> AsyncIterator[int]:
         """Bells as they are rung and not lost."""
