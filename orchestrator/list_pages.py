@@ -1,64 +1,67 @@
-"""A provider's list for a stretch of time, page after page, behind everything else that wants to call."""
+"""A provider's list, page after page, and whether it was read to its end."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.flows import FLOWS
-from orchestrator.limits import heed, permitted, told_to_wait_ms
-from orchestrator.list_scans import records_in
+from orchestrator.flows.provider_object import text, unwrap
+from orchestrator.outcome import Verdict, verdict_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
-    from orchestrator.engine import Engine
-    from orchestrator.payment import Payment
-    from orchestrator.ports import CallClass, Reply
+    from orchestrator.ports import Reply
 
     Records = list[Mapping[str, Any]]
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(slots=True)
 class ListPages:
-    """The list in which this payment stands, with all others of its credentials and flow.
+    """The pages of a list; `is_whole` says afterwards whether it was read to its end."""
 
-    `is_whole` says afterwards whether it was read to its end: until an empty page, or the same one again.
-    """
-
-    of: Payment
-    from_ms: int
-    to_ms: int
-    engine: Engine
     is_whole: bool = False
 
-    async def read(self, call_class: CallClass, *, patience_ms: int) -> AsyncIterator[Records]:
-        """Its pages; ends early where no answer is usable or a permit is waited for longer than `patience_ms`."""
-        before: Records = []
-        for page in range(1, self.engine.policy.scan_pages_max + 1):
-            reply = await self._page(page, call_class, patience_ms)
+    async def read(self, ask: Callable[[int], Awaitable[Reply | None]], *, pages_max: int) -> AsyncIterator[Records]:
+        """The records of each page that `ask` gets by its number, from 1 on.
+
+        Ends early where it gets none, where an answer is no page, and where the same page comes again: its number
+        is not heeded, and there is no more to learn.
+        """
+        before: Records | None = None
+        so_far = 0
+        for page in range(1, pages_max + 1):
+            reply = await ask(page)
             records = records_in(reply) if reply is not None else None
-            self.is_whole = records is not None and records in ([], before)
-            if not records or self.is_whole:
+            if reply is None or records is None or (records and records == before):
                 return
+            so_far += len(records)
+            self.is_whole = _is_last(reply, records, page=page, so_far=so_far)
             yield records
+            if self.is_whole:
+                return
             before = records
 
-    async def _page(self, page: int, call_class: CallClass, patience_ms: int) -> Reply | None:
-        scan = FLOWS[self.of.flow].scan
-        if scan is None:
-            return None
-        request = scan.request(self.of, self.from_ms, self.to_ms, page)
-        waited_ms = 0
-        while True:
-            async with permitted(self.of.credentials, call_class, engine=self.engine) as permit_ms:
-                reply = None if permit_ms else await self.engine.provider.call(request)
-            if reply is not None:
-                await heed(reply, request, engine=self.engine)
-            wait_ms = told_to_wait_ms(reply, engine=self.engine) if reply is not None else permit_ms
-            if not wait_ms:
-                return reply
-            waited_ms += wait_ms
-            if waited_ms > patience_ms:
-                return None
-            await self.engine.clock.sleep(wait_ms / 1000)
+
+def records_in(reply: Reply) -> Records | None:
+    """The records of a page, one that is no object as an empty one; None where the reply is no page."""
+    body = unwrap(reply.body) if verdict_of(reply) is Verdict.ANSWERED else None
+    records = body.get("records") if body else None
+    return [record if isinstance(record, dict) else {} for record in records] if isinstance(records, list) else None
+
+
+def _is_last(reply: Reply, of_page: Records, *, page: int, so_far: int) -> bool:
+    """An empty page ends the list. So does a short one, where the pages' length is told and nothing tells of more.
+
+    Which of `total` and `total_page` counts what is not certain (T-29): either can only make us read on.
+    """
+    if not of_page:
+        return True
+    length, pages, total = (_told(reply, name) for name in ("per_page", "total_page", "total"))
+    return length is not None and len(of_page) < length and page >= (pages or 0) and so_far >= (total or 0)
+
+
+def _told(reply: Reply, name: str) -> int | None:
+    """What the provider says of its list: a positive number, or nothing."""
+    number = text((unwrap(reply.body) or {}).get(name))
+    return int(number) if number is not None and number.isdecimal() and int(number) > 0 else None

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.doubt import grace_ends_ms
-from orchestrator.flows.provider_object import status_word, text, time_ms, unwrap
+from orchestrator.flows.provider_object import status_word, text, time_ms
 from orchestrator.limits import heed, permitted, told_to_wait_ms
-from orchestrator.outcome import Verdict, verdict_of
+from orchestrator.list_pages import ListPages
 from orchestrator.payment import CREATE, Payment
 from orchestrator.ports import CallClass
 
@@ -85,53 +85,43 @@ def _of_use_since_ms(payment: Payment, engine: Engine, *, now_ms: int) -> int:
 async def _made(payment: Payment, scan: Scan, from_ms: int, engine: Engine) -> ListScan:
     """Read page after page; a record's absence proves nothing, so an error just ends the scan early."""
     started_ms = engine.clock.now_ms()
-    to_ms = started_ms + engine.policy.scan_window_ms
-    records: list[Mapping[str, Any]] = []
-    before: list[Mapping[str, Any]] | None = None
-    wait_ms, is_whole = 0, False
-    for page in range(1, engine.policy.scan_pages_max + 1):
-        async with AsyncExitStack() as calls:
-            wait_ms = await _patient_permit(payment, engine, calls)
-            if wait_ms:
-                break
-            request = scan.request(payment, from_ms, to_ms, page)
-            reply = await engine.provider.call(request)
-        await heed(reply, request, engine=engine, key=payment.key)
-        wait_ms = told_to_wait_ms(reply, engine=engine)
-        of_page = records_in(reply)
-        if wait_ms or of_page is None or (of_page and of_page == before):
-            break  # the same page again: its number is not heeded, and there is no more to learn
-        records += of_page
-        is_whole = _is_last(reply, of_page, page=page, so_far=len(records))
-        if is_whole:
-            break
-        before = of_page
+    asking = _Asking(payment, scan, from_ms, started_ms + engine.policy.scan_window_ms, engine)
+    pages = ListPages()
+    records = [
+        record async for page in pages.read(asking.ask, pages_max=engine.policy.scan_pages_max) for record in page
+    ]
     ended_ms = engine.clock.now_ms()
     return ListScan(
         from_ms=from_ms,
         started_ms=started_ms,
         ended_ms=ended_ms,
         found=_by_id(records),
-        is_whole=is_whole and all(text(record.get("external_id")) for record in records),
-        wait_ms=wait_ms,
+        is_whole=pages.is_whole and all(text(record.get("external_id")) for record in records),
+        wait_ms=asking.wait_ms,
     )
 
 
-def _is_last(reply: Reply, of_page: list[Mapping[str, Any]], *, page: int, so_far: int) -> bool:
-    """An empty page ends the list. So does a short one, where the pages' length is told and nothing tells of more.
+@dataclass(slots=True)
+class _Asking:
+    """Asks for a page at a time; `wait_ms` says for how long nobody may ask, where it got none for that."""
 
-    Which of `total` and `total_page` counts what is not certain (T-29): either can only make us read on.
-    """
-    if not of_page:
-        return True
-    length, pages, total = (_told(reply, name) for name in ("per_page", "total_page", "total"))
-    return length is not None and len(of_page) < length and page >= (pages or 0) and so_far >= (total or 0)
+    payment: Payment
+    scan: Scan
+    from_ms: int
+    to_ms: int
+    engine: Engine
+    wait_ms: int = 0
 
-
-def _told(reply: Reply, name: str) -> int | None:
-    """What the provider says of its list: a positive number, or nothing."""
-    number = text((unwrap(reply.body) or {}).get(name))
-    return int(number) if number is not None and number.isdecimal() and int(number) > 0 else None
+    async def ask(self, page: int) -> Reply | None:
+        async with AsyncExitStack() as calls:
+            self.wait_ms = await _patient_permit(self.payment, self.engine, calls)
+            if self.wait_ms:
+                return None
+            request = self.scan.request(self.payment, self.from_ms, self.to_ms, page)
+            reply = await self.engine.provider.call(request)
+        await heed(reply, request, engine=self.engine, key=self.payment.key)
+        self.wait_ms = told_to_wait_ms(reply, engine=self.engine)
+        return None if self.wait_ms else reply
 
 
 async def _patient_permit(payment: Payment, engine: Engine, calls: AsyncExitStack) -> int:
@@ -155,10 +145,3 @@ def _by_id(records: Iterable[Mapping[str, Any]]) -> Found:
 
 def _adopted_first(record: Mapping[str, Any]) -> tuple[bool, int]:
     return status_word(record.get("status")) == "failed", time_ms(record.get("created_at")) or 0
-
-
-def records_in(reply: Reply) -> list[Mapping[str, Any]] | None:
-    """The records of a page, one that is no object as an empty one; None where the reply is no page."""
-    body = unwrap(reply.body) if verdict_of(reply) is Verdict.ANSWERED else None
-    records = body.get("records") if body else None
-    return [record if isinstance(record, dict) else {} for record in records] if isinstance(records, list) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestrator.absorb import interpreted
@@ -13,6 +14,7 @@ from orchestrator.flows import FLOWS, reads_of
 from orchestrator.flows.provider_object import text
 from orchestrator.identity import PaymentKey
 from orchestrator.invariants import ProviderFact, broken_by_provider
+from orchestrator.limits import heed, permitted, told_to_wait_ms
 from orchestrator.list_pages import ListPages
 from orchestrator.payment import OperationState, refunds_of
 from orchestrator.ports import CallClass
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from orchestrator.engine import Engine
     from orchestrator.invariants import Broken
     from orchestrator.payment import Payment
+    from orchestrator.ports import Reply
     from workers.audit_findings import Audited, Findings
 
 DAY_MS = 86_400_000
@@ -80,12 +83,33 @@ class ProviderAudit:
         """All pages of the list, day by day, since the first of the payments was accepted."""
         from_ms, now_ms = listed.earliest_ms - self._engine.policy.scan_window_ms, self._engine.clock.now_ms()
         while from_ms < now_ms:
-            pages = ListPages(of=listed.sample, from_ms=from_ms, to_ms=from_ms + DAY_MS, engine=self._engine)
-            async for records in pages.read(CallClass.LOOK, patience_ms=PATIENCE_MS):
+            pages = ListPages()
+            ask = partial(self._page, listed.sample, from_ms)
+            async for records in pages.read(ask, pages_max=self._engine.policy.scan_pages_max):
                 await self._note(listed, records)
             if not pages.is_whole:
                 return  # what it did not show is asked for one by one
             from_ms += DAY_MS
+
+    async def _page(self, sample: Payment, from_ms: int, page: int) -> Reply | None:
+        """A page of a day, behind everything else that wants to call; None where the wait is longer than patience."""
+        scan = FLOWS[sample.flow].scan
+        if scan is None:
+            return None
+        request = scan.request(sample, from_ms, from_ms + DAY_MS, page)
+        waited_ms = 0
+        while True:
+            async with permitted(sample.credentials, CallClass.LOOK, engine=self._engine) as permit_ms:
+                reply = None if permit_ms else await self._engine.provider.call(request)
+            if reply is not None:
+                await heed(reply, request, engine=self._engine)
+            wait_ms = told_to_wait_ms(reply, engine=self._engine) if reply is not None else permit_ms
+            if not wait_ms:
+                return reply
+            waited_ms += wait_ms
+            if waited_ms > PATIENCE_MS:
+                return None
+            await self._engine.clock.sleep(wait_ms / 1000)
 
     async def _note(self, listed: _Listed, records: Iterable[Mapping[str, object]]) -> None:
         for record in records:
