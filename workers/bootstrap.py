@@ -103,7 +103,10 @@ def open_limiter(settings: Settings, *, rate_of: Callable[[str], CallRate] | Non
     """The limit shared by all workers, kept beside the state; without rates of merchants, for looking and pausing."""
     everybodys = _rate(settings, Limits())
     return RedisLimiter(
-        connect(settings.redis_url), namespace=settings.namespace, rate_of=rate_of or (lambda _: everybodys)
+        connect(settings.redis_url),
+        namespace=settings.namespace,
+        rate_of=rate_of or (lambda _: everybodys),
+        held_ms=_ms(settings.call_timeout_total_s + settings.lease_s),
     )
 
 
@@ -207,6 +210,7 @@ def policy_of(settings: Settings) -> Policy:
         dialect=dialect_of(settings),
         authorisation_aged_ms=_ms(settings.card_authorisation_alert_s),
         allow_http_actions=settings.allow_http_actions,
+        looks=terms_of(settings).looks,
     )
 
 

@@ -8,7 +8,7 @@ from enum import IntEnum
 from orchestrator.ports import CallClass
 
 BLOCK_MS = 100  # a permit that was not used for so long is void
-HELD_MS = 60_000  # longer than any call lasts: the slots of a worker that is gone are free again then
+HELD_MS = 60_000  # the slots of a worker that is gone are free again then; longer than any call lasts
 FULL_WAIT_MS = 100  # when to ask again for a slot
 CLASSES = tuple(CallClass)  # the order of the numbers below
 

@@ -38,8 +38,9 @@ _BREAKER = (PROBE_FIRST_MS, PROBE_MAX_MS, PROBES_PER_OUTAGE, RAMP_MS, RAMP_FROM)
 class RedisLimiter:
     """Limiter on Redis TIME; belongs to one event loop. Calls that ask Redis raise StoreUnavailableError.
 
-    `rate_of` is asked for a merchant's rate each time. A permit whose reply is lost was used up; nothing else comes
-    of it.
+    `rate_of` is asked for a merchant's rate each time. `held_ms` is longer than any call lasts: so long the calls of
+    a worker that is gone count as being on the wire. A permit whose reply is lost was used up; nothing else comes of
+    it.
     """
 
     def __init__(
@@ -48,11 +49,13 @@ class RedisLimiter:
         *,
         namespace: str = "",
         rate_of: Callable[[str], CallRate],
+        held_ms: int = HELD_MS,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._calls = RedisCalls(client)
         self._keys = RedisKeys(namespace=namespace)
         self._rate_of = rate_of
+        self._held_ms = held_ms
         self._now_s = now_s
         self._id = uuid.uuid4().hex[:12]
         self._lines: dict[str, PermitLine] = {}
@@ -146,7 +149,7 @@ class RedisLimiter:
         rate = self._rate_of(merchant_of(ask.account))
         arguments = (
             *(rate.interval_us, rate.burst, rate.look_interval_us),
-            *(rate.max_concurrency, ask.holder, ask.on_wire, HELD_MS, BLOCK_MS, FULL_WAIT_MS),
+            *(rate.max_concurrency, ask.holder, ask.on_wire, self._held_ms, BLOCK_MS, FULL_WAIT_MS),
             *_BREAKER,
             *ask.wanted,
             *ask.ahead,

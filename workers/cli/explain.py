@@ -85,10 +85,18 @@ async def _find(settings: Settings, key: PaymentKey) -> Found | None:
         if record is None:
             return None
         paused = await limiter.paused()
-        return Found(record=record, due_at_ms=await store.due_at(key), paused=paused.get(key.merchant))
+        return Found(
+            record=record,
+            due_at_ms=await store.due_at(key),
+            paused=paused.get(key.merchant) or paused.get(_account(record)),
+        )
     finally:
         await store.close()
         await limiter.close()
+
+
+def _account(record: Record) -> str:
+    return decode(record.body).credentials
 
 
 def explained_of(found: Found, *, policy: Policy, now_ms: int) -> dict[str, Any]:
