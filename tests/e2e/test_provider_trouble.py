@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -59,18 +60,33 @@ def test_refused_credentials_fail_no_payment_pause_the_merchant_and_it_resumes_b
     stack.judge(ids)
 
 
-def test_a_429_is_sent_again_not_before_its_retry_after(stack):
+def in_seconds(moment):
+    return "5", lambda asked: asked + timedelta(seconds=5)
+
+
+def as_date(moment):
+    whole = moment.replace(microsecond=0) + timedelta(seconds=8)
+    return format_datetime(whole, usegmt=True), lambda _: whole
+
+
+@pytest.mark.parametrize("form", [in_seconds, as_date])
+def test_a_429_holds_up_all_of_its_merchant_until_its_retry_after_and_is_then_sent_again(stack, form):
     intent = payin()
-    stack.desk.fault(
-        "status", external_id=intent["intent_id"], options={"status": 429, "headers": {"Retry-After": "3"}}
-    )
+    retry_after, resumes_at = form(datetime.now(UTC))
+    options = {"status": 429, "headers": {"Retry-After": retry_after}}
+    stack.desk.fault("status", external_id=intent["intent_id"], options=options)
 
     ids = stack.submit(intent)
+    wait_for(lambda: stack.redis.exists("payorch:{limit:default}:pause"), what=stack.tails)
+    others = stack.submit(payin(), card())
 
-    stack.succeed(ids)
+    stack.succeed([*ids, *others])
     first, second = (datetime.fromisoformat(row["at"]) for row in stack.desk.requests(external_id=ids[0]))
-    assert (second - first).total_seconds() >= 3
-    stack.judge(ids)
+    assert second >= resumes_at(first)
+    for other in others:
+        (asked,) = stack.desk.requests(external_id=other)
+        assert datetime.fromisoformat(asked["at"]) >= resumes_at(first)
+    stack.judge([*ids, *others])
 
 
 def test_a_provider_that_refuses_connections_for_a_while_costs_only_time(own_stack):
