@@ -56,7 +56,6 @@ class Checks:
         if answer.outcome is not CommitOutcome.COMMITTED or (before is not None and answer.version == before.version):
             return
         world, key = self._world, commit.key
-        world.conduct.replies.written(commit.owner, key)
         if owner != commit.owner:
             world.violated("I1", f"{key} was written by {commit.owner}, it is owned by {owner}")
         unseen = observed - commit.observed_seen
@@ -66,6 +65,12 @@ class Checks:
         if unseen > 0 and left[-unseen:] != waiting[-unseen:]:
             world.violated("I2", f"{key}: observations went that nobody had seen")
         self._look(key)
+        world.conduct.replies.written(commit.owner, before.payment if before else None, self.stored[key].payment)
+
+    def repeated(self, commit: Commit, answer: Committed) -> None:
+        """A write that was made was repeated for want of an answer: it is answered as it was the first time (I2)."""
+        if answer.outcome is not CommitOutcome.COMMITTED:
+            self._world.violated("I2", f"{commit.key}: a write that was made was answered with {answer.outcome}")
 
     def kept(self, key: PaymentKey) -> None:
         """Something was said of a payment, or its claim was given back."""

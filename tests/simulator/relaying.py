@@ -140,12 +140,13 @@ class Broker:
         """An event reaches the subscriber, the first time or again."""
         told = json.loads(event.body)
         sequence = told["data"]["sequence"]
-        heard = self.first.setdefault(event.partition, [])
+        payment = f"{told['data']['merchant']}/{told['data']['intent_id']}"
+        heard = self.first.setdefault(payment, [])
         place = bisect.bisect_left(heard, sequence)
         if place < len(heard) and heard[place] == sequence:
             return
         if place < len(heard) or sequence != len(heard) + 1:
-            self._world.violated("I3", f"{event.partition}: event {sequence} came after {heard[-1:]}")
+            self._world.violated("I3", f"{payment}: event {sequence} came after {heard[-1:]}")
         heard.insert(place, sequence)
         self._world.shop.hear(told)
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.history import What, entry_of
+
 if TYPE_CHECKING:
     from orchestrator.identity import PaymentKey
+    from orchestrator.payment import Payment
     from tests.simulator.loop import Life
     from tests.simulator.world import World
 
 KEPT_WITHIN_S = 300.0  # the store may be away, and again
+_COUNTED = frozenset({What.REPLY, What.LEFT_OUT})
 
 
 class Replies:
@@ -23,9 +27,11 @@ class Replies:
         """The answer to a call that can move money is in a worker's hand."""
         self._in_hand[life.name, intent] = self._world.loop.time(), what
 
-    def written(self, life: str, key: PaymentKey) -> None:
-        """A worker wrote the payment: with it what it had heard."""
-        self._in_hand.pop((life, str(key)), None)
+    def written(self, life: str, before: Payment | None, after: Payment) -> None:
+        """A worker wrote the payment: what it had heard is in its history."""
+        place = life, str(after.key)
+        if place in self._in_hand and _replies(after) > (_replies(before) if before else 0):
+            del self._in_hand[place]
 
     def left(self, key: PaymentKey) -> None:
         """A reply was left for the payment's owner."""
@@ -47,3 +53,9 @@ class Replies:
             for (life, intent), (at_s, what) in self._in_hand.items()
             if now_s - at_s >= KEPT_WITHIN_S
         ]
+
+
+def _replies(payment: Payment) -> int:
+    """How many replies its history tells of; entries that it left out may have been some."""
+    entries = (entry_of(line) for line in payment.history)
+    return sum(entry.times for entry in entries if entry.what in _COUNTED)

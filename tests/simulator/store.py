@@ -98,7 +98,10 @@ class WatchedStore(MemoryStore):
     async def commit(self, commit: Commit) -> Committed:
         stored = self._payments.get(commit.key)
         before = (stored.owner, list(stored.observations), stored.observed) if stored else (None, [], 0)
+        is_repeat = stored is not None and stored.op == commit.op
         answer = await super().commit(commit)
+        if is_repeat:
+            self._world.checks.repeated(commit, answer)
         owner, waiting, observed = before
         self._world.checks.committed(commit, answer, owner=owner, waiting=waiting, observed=observed)
         self._world.unreadable.written(commit.key)

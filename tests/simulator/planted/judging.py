@@ -138,7 +138,12 @@ def _refund_repeated() -> Iterator[None]:
 
 @contextmanager
 def _capture_repeated_at_once() -> Iterator[None]:
-    with _no_grace(), attribute(doubt, "UNMOVED_FOR_MS", 0):
+    real = doubt.grace_ends_ms
+
+    def grace_ends_ms(operation: Operation, policy: Policy) -> int:
+        return operation.at_ms if operation.name == CAPTURE else real(operation, policy)
+
+    with everywhere(doubt, "grace_ends_ms", grace_ends_ms), attribute(doubt, "UNMOVED_FOR_MS", 0):
         yield
 
 
