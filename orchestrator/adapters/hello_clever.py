@@ -93,7 +93,12 @@ class HelloClever:
         self._client = self._build_client()
 
     async def prepare(self, request: ProviderRequest, *, permit: Callable[[], Awaitable[int]]) -> Reply | None:
-        """See to an access token where the request needs one; None, or the reply that gave none."""
+        """See to an access token where the request needs one; None, or the reply that gave none.
+
+        Raises KeyError, before anything is marked as sent, where the request's credentials are not configured.
+        """
+        if request.credentials not in self._credentials:
+            raise KeyError(request.credentials)
         if not request.needs_access_token:
             return None
         return await self._tokens.ensure(request.credentials, permit=permit)

@@ -74,6 +74,18 @@ async def test_each_call_is_made_with_the_named_credentials():
     assert seen == [("app-a", "key-a"), ("app-b", "key-b"), ("app-a", "key-a")]
 
 
+async def at_once() -> int:
+    return 0
+
+
+async def test_credentials_that_are_not_configured_are_refused_before_the_call_is_marked():
+    async with serving() as server, calling(server.url) as provider:
+        with pytest.raises(KeyError, match="removed"):
+            await provider.prepare(post(credentials="removed"), permit=at_once)
+        assert await provider.prepare(post(), permit=at_once) is None
+        assert server.requests == []
+
+
 @pytest.mark.parametrize("tail", ["", "/", "/api", "/api/", "//", "/api//"])
 async def test_any_spelling_of_the_base_address_leads_to_one_api(tail):
     async with serving() as server, calling(server.url + tail) as provider:
