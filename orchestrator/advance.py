@@ -116,7 +116,7 @@ async def _send(held: Held, name: str, engine: Engine) -> Held | None:
         marked = await _marked(held, name, engine)
         if marked is None or marked.refused:
             return marked
-        if not await engine.store.is_copied():
+        if not await _is_safe(marked, name, engine):
             return await _replied(marked, name, NOT_COPIED, engine)
         within_s = engine.policy.lease_ms / 1000 / SEND_WITHIN_OF_LEASE
         reply = await engine.provider.call(request, send_before_s=issued_s + within_s)
@@ -133,6 +133,14 @@ async def _marked(held: Held, name: str, engine: Engine) -> Held | None:
         return called(sending(payment, name, policy=engine.policy, now_ms=now_ms), name, now_ms=now_ms)
 
     return await write(held, mark, engine=engine, source=held.source, own_move=True, keep=True)
+
+
+async def _is_safe(marked: Held, name: str, engine: Engine) -> bool:
+    """Whether the mark outlives the store's master."""
+    if await engine.store.is_copied():
+        return True
+    engine.journal.warning("operation.held_back", payment=str(marked.record.key), operation=name, why="replica_behind")
+    return False
 
 
 def _request(payment: Payment, name: str, engine: Engine) -> ProviderRequest:

@@ -18,43 +18,17 @@ import pytest
 import redis
 
 from tests.support.celery_client import send_task
-from tests.support.fault_proxy import Mode, ThreadedProxy
+from tests.support.fault_proxy import Mode
 from tests.support.intents import card, payin
 from tests.support.loading_server import LoadingServer
 from tests.support.process import wait_for
-from tests.support.stack import Stack
+from tests.support.proxied_stack import ProxiedStack
 
 pytestmark = pytest.mark.timeout(180)
 
 BACK_WITHIN_S = 10.0  # the aim is 5 s; this machine may be busy with other tests
 OUT_S = 2.5
 EACH = 6
-
-
-class ProxiedStack(Stack):
-    """All of its programs reach Redis through a proxy that can lose things."""
-
-    def __init__(self, directory, **options):
-        super().__init__(directory, **options)
-        self.proxy = ThreadedProxy(self.valkey.port)
-        self.proxied_url = self.valkey.url
-        # The programs get their environment before the proxy has its port.
-        self.web.environment["PAYORCH_REDIS_URL"] = self.proxied_url
-
-    def __enter__(self):
-        self.proxy.__enter__()
-        self.proxied_url = f"redis://127.0.0.1:{self.proxy.proxy.port}/0"
-        self.web.environment["PAYORCH_REDIS_URL"] = self.proxied_url
-        return super().__enter__()
-
-    def end(self):
-        super().end()
-        self.proxy.__exit__(None, None, None)
-
-    def _program(self, name, arguments, **more):
-        program = super()._program(name, arguments, **more)
-        program.environment["PAYORCH_REDIS_URL"] = getattr(self, "proxied_url", self.valkey.url)
-        return program
 
 
 @pytest.fixture(scope="module")

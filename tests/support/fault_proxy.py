@@ -51,6 +51,10 @@ class FaultProxy:
         if self._pumps:
             await asyncio.wait(self._pumps)
 
+    def lead_to(self, port: int) -> None:
+        """New connections go to another server of this machine."""
+        self._server_port = port
+
     def cut(self) -> None:
         """Reset every open connection now."""
         for writer in tuple(self._open):

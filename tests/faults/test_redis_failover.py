@@ -1,0 +1,101 @@
+"""The master dies and its replica takes over, with and without the last writes (the honest rows of the promises)."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+import redis
+
+from tests.faults.test_redis_losses import SOON, forget_events, unsent
+from tests.support.intents import card, payin
+from tests.support.process import wait_for
+from tests.support.proxied_stack import ProxiedStack
+from tests.support.servers import ValkeyServer
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+def stack(own_stack):
+    return own_stack(ProxiedStack, settings=SOON)
+
+
+@pytest.fixture
+def replica(stack, tmp_path):
+    server = ValkeyServer(tmp_path / "replica")
+    server.start("--replicaof", "127.0.0.1", str(stack.valkey.port))
+    wait_for(lambda: has_replica(stack))
+    yield server
+    server.kill()
+
+
+def has_replica(stack):
+    told = stack.redis.info("replication")
+    return any(isinstance(each, dict) and each["state"] == "online" for each in told.values())
+
+
+def fail_over(stack, replica):
+    """The master is gone; the replica is the master, and all connections lead to it."""
+    stack.valkey.kill()
+    assert replica.command("REPLICAOF", "NO", "ONE") == b"+OK\r\n"
+    stack.proxy.proxy.lead_to(replica.port)
+    stack.proxy.cut()
+    stack.redis = redis.Redis.from_url(replica.url, decode_responses=True)
+    stack.valkey = replica
+    forget_events(stack)
+
+
+def test_a_failover_that_lost_nothing_costs_nothing(stack, replica):
+    ids = stack.submit(card(), payin())
+    stack.wait_status(ids, "requires_action")
+    offset = stack.redis.info("replication")["master_repl_offset"]
+    wait_for(lambda: replica_offset(replica) >= offset)
+
+    fail_over(stack, replica)
+
+    new = stack.submit(card(), payin())
+    stack.succeed(ids + new, within_s=40)
+    stack.judge(ids + new)
+    assert '"store.tail_lost"' not in stack.output()
+    assert [each for each in ids + new if "in_doubt" in stack.events.statuses(each)] == []
+
+
+def replica_offset(replica):
+    with contextlib.closing(redis.Redis.from_url(replica.url)) as client:
+        return int(client.info("replication")["slave_repl_offset"])
+
+
+def test_i1_nothing_is_sent_whose_mark_the_replica_does_not_have(stack, replica):
+    wait_for(lambda: '"redis.replica_came"' in stack.output(), what=stack.tails)
+    replica.pause()
+    try:
+        ids = stack.submit(card(), payin())
+        wait_for(lambda: stack.output().count('"operation.held_back"') >= len(ids), what=stack.tails)
+        assert not set(ids) & set(stack.desk.counts("create"))
+    finally:
+        replica.resume()
+
+    stack.succeed(ids, within_s=40)
+    stack.judge(ids)
+
+
+def test_i1_a_failover_that_lost_the_marks_is_noticed_and_nothing_is_sent_again(stack, replica):
+    stack.sandbox.kill()
+    ids = stack.submit(card(), payin())
+    wait_for(lambda: all(unsent(stack, each) for each in ids), what=stack.tails)
+    offset = stack.redis.info("replication")["master_repl_offset"]
+    wait_for(lambda: replica_offset(replica) >= offset)
+    # The replica is cut off for good: the master knows it, and goes on without it.
+    replica.command("REPLICAOF", "NO", "ONE")
+    wait_for(lambda: not has_replica(stack))
+    stack.sandbox.start()
+    stack.wait_status(ids, "requires_action", within_s=60)
+
+    fail_over(stack, replica)
+
+    wait_for(lambda: '"store.tail_lost"' in stack.output(), within_s=40, what=stack.tails)
+    stack.wait_status(ids, "requires_action", within_s=60)
+    assert all("in_doubt" in stack.events.statuses(each) for each in ids)
+    stack.succeed(ids, within_s=40)
+    stack.judge(ids)
