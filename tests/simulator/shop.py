@@ -133,6 +133,9 @@ class Shop:
 
     def _refund(self, intent: dict[str, Any], left_minor: int) -> None:
         amount = left_minor if self._dice.chance(0.4) else self._dice.count(1, max(1, left_minor))
+        charges = self._world.provider.charges
+        if any(refund.note == "dashboard" for charge in charges for refund in charge.refunds):
+            return
         refund_id = f"r-{self._commands}"
         fields = {"refund_id": refund_id, "amount_minor": amount, "reason": f"Reason {refund_id}"}
         self._world.truth.refund_asked(intent, fields)

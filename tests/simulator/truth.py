@@ -50,6 +50,10 @@ class Truth:
     def refund_asked(self, intent: dict[str, Any], fields: dict[str, Any]) -> None:
         self.refunds[f"{intent['merchant']}/{intent['intent_id']}", fields["reason"]] = fields["amount_minor"]
 
+    def asks_refunds(self, intent: str) -> bool:
+        """Whether the shop asked for a refund of it."""
+        return any(asked == intent for asked, _ in self.refunds)
+
     def refunding(self, intent: str, note: str, amount: int) -> None:
         """The provider was asked to return so much (I7)."""
         if self.refunds.get((intent, note)) != amount:
