@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
+import time
 
 from tests.simulator.run import Outcome, run_seed
 from tests.simulator.runs import Figures, run_seeds
@@ -15,12 +17,15 @@ def main() -> int:
     if options.seed is not None:
         return _tell(run_seed(options.seed, with_story=True))
     figures = Figures()
+    ends_s = time.monotonic() + 60 * options.minutes
     for outcome in run_seeds(range(options.begin, options.begin + options.seeds), jobs=options.jobs):
         figures.add(outcome)
         for violation in outcome.violations:
             _say(f"seed {outcome.seed}: {violation.invariant} {violation.sentence}")
-        if sys.stderr.isatty() and figures.seeds % 100 == 0:
-            sys.stderr.write(f"\r{figures.seeds} of {options.seeds} seeds")
+        if figures.seeds % (100 if sys.stderr.isatty() else 5000) == 0:
+            sys.stderr.write(f"\r{figures.seeds} of {options.seeds} seeds{'' if sys.stderr.isatty() else chr(10)}")
+        if time.monotonic() > ends_s:
+            break
     _say(figures.told())
     return int(figures.violated > 0)
 
@@ -39,6 +44,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=1000, help="how many")
     parser.add_argument("--from", type=int, default=0, dest="begin", help="the first seed")
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="end after so long, however many are left")
     parser.add_argument("--seed", type=int, help="tell the story of this one")
     return parser.parse_args()
 
