@@ -34,7 +34,6 @@ class RedisWatch:
         self._store = store
         self._clock = clock
         self._refused: str | None = None
-        self._has_replica = False
 
     def figures(self) -> dict[str, object]:
         """Whether a worker would not start on this Redis as it is now."""
@@ -54,7 +53,7 @@ class RedisWatch:
                 await asyncio.sleep(CONNECT_PAUSE_S)
                 continue
             self.row = durability.row
-            self._follow(has_replica=durability.has_replica)
+            self._store.follow(has_replica=durability.has_replica)
             log.info("worker.redis", durability=durability.row)
             return
 
@@ -85,11 +84,4 @@ class RedisWatch:
         elif durability.row != self.row:
             log.warning("redis.durability_changed", was=self.row, durability=durability.row)
         self.row, self._refused = durability.row, durability.refused
-        self._follow(has_replica=durability.has_replica)
-
-    def _follow(self, *, has_replica: bool) -> None:
-        """Calls wait for a replica to have their marks from its coming until its going."""
-        if has_replica != self._has_replica:
-            log.warning("redis.replica_came" if has_replica else "redis.replica_gone")
-        self._has_replica = has_replica
-        self._store.follow(has_replica=has_replica)
+        self._store.follow(has_replica=durability.has_replica)

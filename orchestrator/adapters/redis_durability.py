@@ -46,10 +46,11 @@ async def inspect_durability(client: Redis) -> Durability:
         raise unavailable(error) from error
     known = {_text(name): _text(value) for name, value in config.items()}
     row = _ROWS.get((known.get("appendonly", ""), known.get("appendfsync", "")), _NOTHING)
+    has_replica = any(isinstance(told, dict) and told.get("state") == "online" for told in replication.values())
     return Durability(
-        row=row,
+        row=f"{row}; a replica follows" if has_replica else row,
         refused=_refusal(_text(replication.get("role", "master")), known),
-        has_replica=any(isinstance(told, dict) and told.get("state") == "online" for told in replication.values()),
+        has_replica=has_replica,
     )
 
 

@@ -67,7 +67,7 @@ def replica_offset(replica):
 
 
 def test_i1_nothing_is_sent_whose_mark_the_replica_does_not_have(stack, replica):
-    wait_for(lambda: '"redis.replica_came"' in stack.output(), what=stack.tails)
+    wait_for(lambda: 'a replica follows"' in stack.output(), what=stack.tails)
     replica.pause()
     try:
         ids = stack.submit(card(), payin())
