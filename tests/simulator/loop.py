@@ -170,6 +170,7 @@ class VirtualLoop:
     def thaw(self, life: Life) -> None:
         """Run what waited, in the order in which it became ready."""
         life.is_frozen = False
+        life.troubled_s = self._now_s
         self._ready.extend(life.parked)
         life.parked.clear()
 

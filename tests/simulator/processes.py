@@ -77,7 +77,6 @@ class Process:
     def _thaw(self, life: Life) -> None:
         if not life.is_dead:
             self.world.story.tell(f"{life.name} goes on")
-            life.troubled_s = self.world.loop.time()
             self.world.loop.thaw(life)
             self.world.loop.after(0.01, self.world.stir, "renew")
 

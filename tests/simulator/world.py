@@ -178,6 +178,7 @@ class World:
         self.broker.away_until_s = 0.0
         for process in (*self.workers, self.web):
             process.line.is_cut = False
+            process.life.troubled_s = self.loop.time()
             if process.life.is_frozen:
                 self.loop.thaw(process.life)
 
