@@ -6,9 +6,9 @@ local due_at, owner, lease_ms, commits_seen = tonumber(ARGV[9]), ARGV[10], tonum
 
 local now = now_ms()
 local known = stored(payment)
-local lost_at = tail_lost_at(commits, lost, commits_seen, now)
+local lost_at, count = tail_lost_at(commits, lost, commits_seen, now)
 local function told(outcome, record)
-  return {outcome, tonumber(redis.call('GET', commits) or 0), lost_at, record}
+  return {outcome, count, lost_at, record}
 end
 if known and known.op == op then
   return told('accepted', owner ~= '' and known.owner == owner and answer(known, observations, lost_at) or nil)
@@ -29,7 +29,7 @@ end
 redis.call('HSET', payment, 'version', 1, 'sequence', 1, 'op', op, 'observed', waiting, 'claims', 0,
   'owner', owner, 'owned_until', owned_until, 'fingerprint', fingerprint, 'body', body)
 redis.call('XADD', events, '*', 'event', event)
-redis.call('INCR', commits)
+count = redis.call('INCR', commits)
 redis.call('SADD', merchants, merchant)
 redis.call('ZADD', due, due_at, intent_id)
 if waiting > 0 and owner == '' then

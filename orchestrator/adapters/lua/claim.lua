@@ -8,14 +8,14 @@ local claim = {owner = ARGV[3], lease_ms = tonumber(ARGV[4]), alone_at = tonumbe
 local commits_seen = tonumber(ARGV[7])
 local UNREADABLE_MS = 60000
 local now = now_ms()
-local lost_at = tail_lost_at(commits, lost, commits_seen, now)
+local lost_at, count = tail_lost_at(commits, lost, commits_seen, now)
 local unreadable, rations = {}, {}
 for position = 8, #ARGV, 2 do
   rations[ARGV[position]] = tonumber(ARGV[position + 1])
 end
 
 local function told(claimed)
-  return {now, claimed, tonumber(redis.call('GET', commits) or 0), lost_at, unreadable}
+  return {now, claimed, count, lost_at, unreadable}
 end
 
 -- Redis stood still and whoever asked has given up: what would be claimed now, nobody would know of.

@@ -10,9 +10,9 @@ local known_lost, commits_seen = tonumber(ARGV[18]), tonumber(ARGV[19])
 
 local now = now_ms()
 local record = stored(payment)
-local lost_at = tail_lost_at(commits, lost, commits_seen, now)
+local lost_at, count = tail_lost_at(commits, lost, commits_seen, now)
 local function told(outcome, ...)
-  return {outcome, tonumber(redis.call('GET', commits) or 0), lost_at, ...}
+  return {outcome, count, lost_at, ...}
 end
 if not record then
   return told('absent')
@@ -59,7 +59,7 @@ end
 if event ~= '' then
   redis.call('XADD', events, '*', 'event', event)
 end
-redis.call('INCR', commits)
+count = redis.call('INCR', commits)
 redis.call('LTRIM', observations, seen, -1)
 if waiting > seen and not rest_ms and not keep_lease_ms then
   redis.call('ZADD', heard_beside(due), 'NX', now, intent_id)

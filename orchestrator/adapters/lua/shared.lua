@@ -34,15 +34,17 @@ local function answer(record, observations, lost_at)
     record.owner, record.owned_until, record.body, redis.call('LRANGE', observations, 0, -1), record.rests, lost_at}
 end
 
--- When this shard last lost writes that somebody had been told of, or 0. A counter of commits that is lower than a
--- caller saw it tells that it happened: that is kept for everybody, and the counter goes on from what was seen.
+-- When this shard last lost writes that somebody had been told of, or 0, and how many commits it counts. A counter
+-- that is lower than a caller saw it tells that it happened: that is kept for everybody, and the counter goes on from
+-- what was seen.
 local function tail_lost_at(commits, lost, seen, now)
   local fields = redis.call('MGET', commits, lost)
-  if tonumber(fields[1] or 0) >= seen then
-    return tonumber(fields[2] or 0)
+  local count = tonumber(fields[1] or 0)
+  if count >= seen then
+    return tonumber(fields[2] or 0), count
   end
   redis.call('MSET', commits, seen, lost, now)
-  return now
+  return now, seen
 end
 
 local function known_lost_at(lost)
