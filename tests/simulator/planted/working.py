@@ -119,21 +119,6 @@ def _tried_at_once() -> Iterator[None]:
 
 
 @contextmanager
-def _one_for_all() -> Iterator[None]:
-    async def advance_all(reconciler: Reconciler, record: Record) -> None:
-        try:
-            await advance.advance(record, engine=reconciler._engine, is_stopping=lambda: reconciler._stopping)
-        except Exception as error:  # noqa: BLE001 - the mistake: one error ends all the others
-            for task in reconciler._in_flight._tasks.values():
-                if task is not asyncio.current_task():
-                    task.cancel()
-            await reconciler._put_aside(record.key, error)
-
-    with attribute(Reconciler, "_advance", advance_all):
-        yield
-
-
-@contextmanager
 def _read_together() -> Iterator[None]:
     async def claim_shard(reconciler: Reconciler, shard: int, limit: int) -> bool:
         engine = reconciler._engine
@@ -207,13 +192,6 @@ BUGS = (
         rule="A payment whose turn fails is put aside, longer and longer.",
         mistake="It is due again at once.",
         plant=_tried_at_once,
-    ),
-    Bug(
-        name="poison-ends-the-others",
-        breaks=("I1", "I2", "I5", "I9"),
-        rule="A payment whose turn fails stops only itself.",
-        mistake="All turns of a worker run in one group, which its error ends.",
-        plant=_one_for_all,
     ),
     Bug(
         name="unreadable-stops-the-batch",
