@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.course import reachable
@@ -90,11 +91,20 @@ def _stride(payment: Payment, was: Operation, operation: Operation, policy: Poli
     elif operation.attempt < was.attempt:
         yield "I1", f"{name} was at attempt {was.attempt} and is at {operation.attempt}"
     elif operation.attempt > was.attempt:
-        why_not = _why_not_again(payment, was, operation, policy)
+        why_not = _why_not_again(payment, _as_doubted(was, operation, policy), operation, policy)
         if why_not:
             yield "I1", f"{name} is made again, but {why_not}"
     elif _is_sent(was, operation) and was.state is not READY and operation.unsent <= was.unsent:
         yield "I1", f"{name} was {was.state} and was sent again: nobody said that it had not arrived"
+
+
+def _as_doubted(was: Operation, operation: Operation, policy: Policy) -> Operation:
+    """As it came into doubt, where this very commit took a lost tail into account."""
+    lost_at_ms = operation.lost_at_ms
+    if was.state is not READY or lost_at_ms <= was.lost_at_ms:
+        return was
+    deadline_ms = lost_at_ms + policy.call_total_ms
+    return replace(was, state=IN_DOUBT, lost_at_ms=lost_at_ms, deadline_ms=deadline_ms, is_unproven=True)
 
 
 def _is_sent(was: Operation, operation: Operation) -> bool:

@@ -133,6 +133,15 @@ def test_i1_a_card_lost_with_the_stores_tail_is_sent_once_a_list_does_not_show_i
     assert stepped(card, again) == [("I1", "create is made again, but no whole list was read without it")]
 
 
+def test_i1_a_link_that_seems_unsent_after_a_lost_tail_is_made_once_a_call_of_then_cannot_arrive_any_more():
+    unsent = in_state(LOST, CREATE, READY, deadline_ms=None)
+    sent_by_ms = NOW_MS + POLICY.call_total_ms + POLICY.grace_ms
+    again = in_state(unsent, CREATE, READY, attempt=2, at_ms=sent_by_ms, lost_at_ms=NOW_MS, is_unproven=True)
+    assert stepped(unsent, again) == []
+    early = in_state(again, CREATE, READY, at_ms=sent_by_ms - 1)
+    assert stepped(unsent, early) == [("I1", "create is made again, but the lost call may still arrive")]
+
+
 def test_i1_an_attempt_is_never_counted_back():
     second = in_state(LOST, CREATE, IN_DOUBT, attempt=2)
     assert stepped(second, in_state(second, CREATE, IN_DOUBT, attempt=1)) == [
