@@ -101,6 +101,19 @@ class Checks:
         if self._turns[place] == TURNS_MAX:
             self._world.violated("I9", f"{key} spins: {TURNS_MAX} turns within a second")
 
+    def begin_anew(self) -> None:
+        """The store holds something else than was written: from here on that is how payments stood."""
+        store = self._world.store
+        self.stored = {
+            key: Stored(
+                version=record.version,
+                sequence=record.sequence,
+                payment=decode(record.body),
+                due_at_ms=store.due(key),
+            )
+            for key, record in store._payments.items()
+        }
+
     def _look(self, key: PaymentKey) -> None:
         world, record = self._world, self._world.store._payments[key]
         before = self.stored.get(key)

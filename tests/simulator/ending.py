@@ -45,7 +45,8 @@ def broken_at_the_ledger(world: World) -> list[tuple[str, str]]:
         is_pushed = charge.pushes and not (charge.flow == "payid" and world.policy.payid_own_mailboxes)
         if times > 1:
             found.append(("I1", f"{intent}: its create was executed {times} times in attempt {attempt}"))
-        if attempt > 2 or (attempt > 1 and (is_pushed or charge.flow == "card")):
+        is_first = world.tail.lost_s is not None and not provider.creates[intent, 1]
+        if attempt > 2 or (attempt > 1 and not is_first and (is_pushed or charge.flow == "card")):
             found.append(("I1", f"{intent}: a {charge.flow} was created in attempt {attempt}"))
     for intent, (life, _, reference) in world.truth.created.items():
         payment = world.checks.payment_of(intent)

@@ -25,6 +25,7 @@ RATES: dict[str, tuple[float, float]] = {
     "store away": (0.001, 0.01),
     "payment unreadable": (0.005, 0.05),
     "state lost before": (0.1, 0.5),
+    "store tail lost": (0.005, 0.05),
     "bell lost": (0.05, 0.9),
     "replica behind": (0.05, 0.5),
     # the queue of intents, and the shop

@@ -35,6 +35,7 @@ class EventLog:
         )
         self.cursors_at: dict[str, int] = dict.fromkeys((source.name for source in self.sources), 0)
         self._world = world
+        self._lost: set[tuple[str, int]] = set()  # by source and number
         self._leases: dict[str, tuple[str, float]] = {}
         self._alive: dict[str, float] = {}
 
@@ -46,6 +47,11 @@ class EventLog:
     def next_s(self, owner: str) -> float:
         """When this relay can have something to send: what another one holds is its own until the lease runs out."""
         return min((self._free_s(source, owner) for source in self.sources if self._has_more(source)), default=math.inf)
+
+    def lose(self, shard: int, *, after: int) -> None:
+        """The entries after this one are gone; their numbers are not given again."""
+        source = self.sources[shard]
+        self._lost.update((source.name, number) for number in range(after + 1, len(self._events(source)) + 1))
 
     def close(self) -> None:
         return None
@@ -105,6 +111,7 @@ class EventLog:
             found += (
                 LoggedEvent(source=source, entry_id=f"{number}-0", body=body)
                 for number, body in enumerate(self._events(source)[at : at + count], at + 1)
+                if (source.name, number) not in self._lost
             )
         return found
 
@@ -116,7 +123,8 @@ class EventLog:
         return self._world.store._events[int(source.name[1:])]
 
     def _has_more(self, source: Source) -> bool:
-        return self.cursors_at[source.name] < len(self._events(source))
+        numbers = range(self.cursors_at[source.name] + 1, len(self._events(source)) + 1)
+        return any((source.name, number) not in self._lost for number in numbers)
 
     def _free_s(self, source: Source, owner: str) -> float:
         holder, until_s = self._leases.get(source.name, (owner, 0.0))

@@ -162,6 +162,8 @@ class Line:
         if self.is_cut or world.store_is_away:
             world.loop.after(TIMEOUT_S, self._fail, answer, name, "away")
             return
+        if name in _STIRS:
+            world.tail.comes()
         value = done_at_once(execute())
         if name in _STIRS:
             world.stir(*_STIRS[name])

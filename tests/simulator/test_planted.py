@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from itertools import chain
+from pathlib import Path
 
 import pytest
 
 from orchestrator import advance, next_step
 from orchestrator.adapters.memory_store import MemoryStore
+from tests.simulator.planted import __main__ as command
 from tests.simulator.planted import calling, judging, relaying, storing, working
-from tests.simulator.planted.bug import attribute, everywhere, item
-from tests.simulator.planted.hunt import false_alarms, hunt
+from tests.simulator.planted.bug import Bug, attribute, everywhere, item
+from tests.simulator.planted.hunt import Catch, false_alarms, hunt
 from tests.simulator.planted.table import BUGS
+from tests.simulator.run import Violation
 
 OURS = ("orchestrator", "workers")
+PAGE = Path(__file__).parents[2] / "docs" / "planted-bugs.md"
 PARTS = (storing, calling, judging, working, relaying)
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", BUGS)
 def test_a_planted_bug_is_caught_by_the_rule_it_breaks(name):
     catch = hunt(name)
@@ -30,6 +36,40 @@ def test_without_a_bug_the_seeds_with_which_each_hunt_begins_are_clean():
 
 def test_no_bug_hides_another_in_the_table():
     assert sum(len(part.BUGS) for part in PARTS) == len(BUGS) >= 24
+
+
+def test_what_breaks_nothing_escapes(monkeypatch):
+    monkeypatch.setitem(BUGS, "harmless", _bug(nullcontext))
+
+    assert hunt("harmless", seeds_max=3) == Catch(bug="harmless", seeds=3)
+
+
+def test_an_error_in_the_planted_code_is_no_catch(monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("the planted code itself is wrong")
+
+    monkeypatch.setitem(BUGS, "broken", _bug(lambda: attribute(advance, "read_payment", fail)))
+
+    assert hunt("broken", seeds_max=3).violation is None
+
+
+def test_an_escape_ends_the_command_with_its_name_and_the_figures(monkeypatch, capsys):
+    escaped, caught = Catch(bug="no-grace", seeds=2000), Violation(invariant="I1", sentence="Twice.", at_ms=0)
+    catches = [escaped, Catch(bug="no-fencing", seeds=7, violation=caught)]
+    monkeypatch.setattr(command, "false_alarms", list)
+    monkeypatch.setattr(command, "hunt_all", lambda **_: catches)
+    monkeypatch.setattr(sys, "argv", ["planted"])
+
+    assert command.main() == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:2] == ["no-grace", "ESCAPED"]
+    assert lines[-1] == f"1 of {len(BUGS)} planted bugs caught"
+
+
+def test_the_page_tells_of_every_bug_and_its_rule():
+    page = PAGE.read_text()
+    missing = [bug.name for bug in BUGS.values() if f"`{bug.name}` | {bug.rule} | {bug.mistake} |" not in page]
+    assert missing == [], "write it anew: ./dev sim --planted --markdown"
 
 
 @pytest.mark.parametrize("bug", BUGS.values(), ids=BUGS)
@@ -53,6 +93,10 @@ def test_a_function_is_changed_wherever_it_was_imported_by_its_name():
     with everywhere(next_step, "next_step", None):
         assert vars(advance)["next_step"] is None
     assert vars(advance)["next_step"] is vars(next_step)["next_step"]
+
+
+def _bug(plant):
+    return Bug(name="", breaks=("I1", "I2", "I3", "I9"), rule="", mistake="", plant=plant)
 
 
 def _code():

@@ -44,8 +44,16 @@ class Truth:
             intent = "no/intent"
         if self._world.checks.payment_of(intent) is not None:
             self.known.add(intent)
-        elif not any(letter.body == fields[b"intent"] for letter in self._world.store.dead_letters):
+        elif not self._world.tail.is_fresh and not any(
+            letter.body == fields[b"intent"] for letter in self._world.store.dead_letters
+        ):
             self._world.violated("I2", f"{intent} was taken off the queue, and is neither stored nor refused")
+
+    def begin_anew(self) -> None:
+        """The store lost its tail: what was taken off the queue in those moments is gone, and who heard what too."""
+        self.known = {intent for intent in self.known if self._world.checks.payment_of(intent) is not None}
+        self.created.clear()
+        self.conflicting.clear()
 
     def refund_asked(self, intent: dict[str, Any], fields: dict[str, Any]) -> None:
         self.refunds[f"{intent['merchant']}/{intent['intent_id']}", fields["reason"]] = fields["amount_minor"]

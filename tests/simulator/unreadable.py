@@ -23,6 +23,8 @@ class Unreadable:
     def written(self, key: PaymentKey) -> None:
         """A payment was written."""
         world = self._world
+        if world.weather.has("store tail lost"):
+            return  # a body that was put right would be spoilt again, for ever
         if key in world.checks.stored and key not in self._bodies and world.weather.brings("payment unreadable"):
             world.story.tell(f"{key} becomes unreadable")
             record = world.store.stored(key)

@@ -26,6 +26,7 @@ from tests.simulator.shop import Shop
 from tests.simulator.store import VirtualClock, WatchedStore
 from tests.simulator.story import Story
 from tests.simulator.stream import Stream
+from tests.simulator.tail import Tail
 from tests.simulator.truth import Truth
 from tests.simulator.unreadable import Unreadable
 
@@ -79,9 +80,11 @@ class World:
         self.conduct = Conduct(self)
         self.poison = Poison(self)
         self.unreadable = Unreadable(self)
+        self.tail = Tail(self)
         self.checks = Checks(self)
         self.poison = Poison(self)
         self.unreadable = Unreadable(self)
+        self.tail = Tail(self)
         self.store = WatchedStore(self)
         self.limiter = MemoryLimiter(
             clock=VirtualClock(self), rate_per_s=self.dice.pick((0.5, 5.0, 5.0)), burst=self.dice.pick((1, 10))
