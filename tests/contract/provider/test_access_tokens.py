@@ -15,7 +15,7 @@ from orchestrator.adapters.hello_clever import Credentials
 from tests.contract.provider.raw_server import SECRET, calling, get, post, reply, serving
 
 if TYPE_CHECKING:
-    from orchestrator.adapters.hello_clever import HelloClever
+    from orchestrator.adapters.hello_clever import CallTimeouts, HelloClever
 
 TOKEN_PATH = "/api/v1/payment_gateways/access_token"
 CREATE_PATH = "/v1/payment_gateways/create_payment"
@@ -128,9 +128,9 @@ async def test_t02_the_secret_key_is_the_secret_and_not_the_app_id():
 async def test_vector_11_fifty_concurrent_creates_make_one_token_call():
     gateway, permits = Gateway(), Permits()
     gateway.hold = asyncio.Event()
-    async with serving(gateway) as server, calling(server.url) as provider:
+    async with serving(gateway) as server, calling(server.url, timeouts=CallTimeouts()) as provider:
         creates = [asyncio.ensure_future(create(provider, permits)) for _ in range(50)]
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             while not gateway.asked:
                 await asyncio.sleep(0.001)
         gateway.hold.set()
