@@ -145,6 +145,12 @@ class WorkerFields(BaseSettings):
         description="A rejected event is retried so long; then it counts as delivered, with an alarm.",
     )
     events_days: int = Field(default=7, ge=1, description="Days that the event log is kept.")
+    retention_days: int = Field(
+        default=90, ge=1, le=36_500, description="Days after its final status until `payments.retention` deletes it."
+    )
+    id_memory_days: int = Field(
+        default=400, ge=1, le=36_500, description="Days that the id of a deleted payment is remembered."
+    )
     events_queue_max: int = Field(
         default=100_000,
         ge=1,

@@ -26,6 +26,7 @@ from orchestrator.flows import FLOWS
 from orchestrator.flows.methods import PAYIN_METHODS, PayinMethod
 from orchestrator.identity import DEFAULT_MERCHANT
 from orchestrator.policy import Looks, Policy, Schedule
+from orchestrator.retention import Retention
 from orchestrator.rules import IntakeRules, credentials_name
 from orchestrator.webhook_auth import WebhookAuth
 from workers.merchants import Merchants, Terms
@@ -50,10 +51,13 @@ __all__ = [
     "open_provider",
     "open_store",
     "policy_of",
+    "retention_of",
     "rules_of",
     "terms_of",
     "webhook_auth_of",
 ]
+
+DAY_S = 86_400
 
 
 def build_settings() -> Settings:
@@ -212,6 +216,11 @@ def policy_of(settings: Settings) -> Policy:
         allow_http_actions=settings.allow_http_actions,
         looks=terms_of(settings).looks,
     )
+
+
+def retention_of(settings: Settings) -> Retention:
+    """How long payments and their ids are kept."""
+    return Retention(payment_ms=_ms(settings.retention_days * DAY_S), id_ms=_ms(settings.id_memory_days * DAY_S))
 
 
 def dialect_of(settings: Settings) -> Dialect:

@@ -20,13 +20,14 @@ from orchestrator.errors import RefusedError
 from orchestrator.refuse import Incoming, refuse
 from workers.amqp_intake import AmqpIntake
 from workers.audit_job import AuditJob
-from workers.bootstrap import build_engine, new_owner, open_merchants
+from workers.bootstrap import build_engine, new_owner, open_merchants, retention_of
 from workers.health import health_routes
 from workers.loop import LoopThread
 from workers.reconcile import Reconciler
 from workers.redis_watch import RedisWatch
 from workers.relay import Relay
 from workers.replay_job import ReplayJob
+from workers.retention import RetentionJob
 from workers.stream_intake import StreamIntake
 from workers.telemetry import Telemetry
 from workers.watchdog import Watchdog, end_process
@@ -67,6 +68,9 @@ class WorkerProcess:
         self._loop = LoopThread()
         self._client = connect(settings.redis_url)
         self._redis = RedisWatch(self._client, store=store, clock=clock)
+        self._retention = RetentionJob(
+            submit=self._loop.submit, store=store, clock=clock, retention=retention_of(settings)
+        )
         self._reconciler: Reconciler | None = None
         self._stream_intake: StreamIntake | None = None
         self._amqp_intake: AmqpIntake | None = None
@@ -196,6 +200,10 @@ class WorkerProcess:
     def audit(self, request: AuditRequest) -> None:
         """Begin to check what is stored; raises AuditRunningError, and ValueError for nonsense."""
         self._audit.start(request)
+
+    def retain(self) -> None:
+        """Begin to delete payments that ended long ago; raises RetentionRunningError."""
+        self._retention.start()
 
     def figures(self) -> Figures:
         """What each part says of itself, for `celery inspect stats` and the metrics."""

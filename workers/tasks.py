@@ -44,6 +44,14 @@ def audit(self: Task, **request: str | bool | None) -> None:
     self.app.payorch.audit(AuditRequest(**{name: value for name, value in request.items() if value is not None}))  # type: ignore[arg-type]
 
 
+@shared_task(name="payments.retention", bind=True, acks_late=True, ignore_result=True)
+def retention(self: Task) -> None:
+    """Begin to delete payments that ended PAYORCH_RETENTION_DAYS ago; to be called daily. What came of it is in the
+    worker's log; a worker that ends leaves the rest to the next time.
+    """
+    self.app.payorch.retain()
+
+
 def _store(task: Task, message: Any, *, is_command: bool) -> None:
     """Wait until the message is stored; where that is not certain it goes back to its queue."""
     body = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")

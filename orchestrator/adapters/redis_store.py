@@ -237,6 +237,10 @@ class RedisStore:
         """Drop what waited for a payment that never came; False where it came after all."""
         return bool(await self._run(scripts.FORGET, key, _optional(rest_at_ms), *observations))
 
+    async def erase(self, record: Record, *, remember_ms: int) -> bool:
+        """Leave only the id and its fingerprint of a payment, for so long; False where it is not as in the record."""
+        return bool(await self._run(scripts.ERASE, record.key, record.version, remember_ms))
+
     async def refuse(self, refusal: Refusal) -> bool:
         """Keep one dead letter and one event for it, however often it is called within 30 days."""
         names = (self._keys.dead_letters, self._keys.refusals_seen, self._keys.refusal_events)
@@ -251,7 +255,7 @@ class RedisStore:
         """Every stored payment once or more, in no order, without stopping the world."""
         cursor = 0
         while True:
-            words = ("SCAN", cursor, "MATCH", self._keys.any_payment, "COUNT", SCAN_COUNT)
+            words = ("SCAN", cursor, "MATCH", self._keys.any_payment, "COUNT", SCAN_COUNT, "TYPE", "hash")
             cursor, names = await self._calls.command(*words)
             keys = [RedisKeys.key_of(name.decode()) for name in names]
             for record in await asyncio.gather(*(self.load(key) for key in keys)):

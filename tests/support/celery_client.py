@@ -30,6 +30,11 @@ def send_audit_task(url: str, namespace: str, **options: str | bool) -> None:
     _send(url, namespace, "payments.audit", options)
 
 
+def send_retention_task(url: str, namespace: str) -> None:
+    """The operator's task `payments.retention`."""
+    _send(url, namespace, "payments.retention", {})
+
+
 def _send(url: str, namespace: str, task: str, arguments: Mapping[str, Any]) -> None:
     with Celery(broker=url) as client:
         client.send_task(task, kwargs=arguments, queue=f"{namespace}payments.tasks")

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "deadletters": ("workers.cli.deadletters", "Show messages that were refused."),
     "events": ("workers.cli.events", "Publish status events of the past again."),
     "audit": ("workers.cli.audit", "Check stored payments against their events and the provider."),
+    "erase": ("workers.cli.erase", "Delete a payment that is over; its id stays remembered."),
     "doctor": ("workers.cli.doctor", "Say what is wrong with this installation, and what to do."),
     "sandbox": ("workers.cli.sandbox", "Run the provider's stand-in on this machine."),
 }
