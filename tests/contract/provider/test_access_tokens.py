@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.adapters.access_tokens import AccessTokens, TokenCall
-from orchestrator.adapters.hello_clever import Credentials
+from orchestrator.adapters.hello_clever import CallTimeouts, Credentials
 from tests.contract.provider.raw_server import SECRET, calling, get, post, reply, serving
 
 if TYPE_CHECKING:
-    from orchestrator.adapters.hello_clever import CallTimeouts, HelloClever
+    from orchestrator.adapters.hello_clever import HelloClever
 
 TOKEN_PATH = "/api/v1/payment_gateways/access_token"
 CREATE_PATH = "/v1/payment_gateways/create_payment"
