@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 import time
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from tests.simulator.planted.hunt import SEEDS_MAX, Catch, false_alarms, hunt_all
 from tests.simulator.planted.table import BUGS
+
+if TYPE_CHECKING:
+    from tests.simulator.run import Violation
+
+SENTENCE_MAX = 140
 
 
 def main() -> int:
@@ -44,13 +50,16 @@ def _plain(catch: Catch) -> str:
     rule = BUGS[catch.bug].rule
     if catch.violation is None:
         return f"{catch.bug:32} ESCAPED {catch.seeds} seeds. {rule}"
-    told = f"{catch.violation.invariant}: {catch.violation.sentence}"
-    return f"{catch.bug:32} {catch.seeds:5} {_plural(catch.seeds)}  {rule}\n{'':46}caught by {told}"
+    return f"{catch.bug:32} {catch.seeds:5} {_plural(catch.seeds)}  {rule}\n{'':46}caught by {_told(catch.violation)}"
+
+
+def _told(violation: Violation) -> str:
+    return textwrap.shorten(f"{violation.invariant}: {violation.sentence}", SENTENCE_MAX, placeholder=" …")
 
 
 def _markdown(catch: Catch) -> str:
     bug = BUGS[catch.bug]
-    told = f"{catch.violation.invariant}: {catch.violation.sentence}" if catch.violation else "**escaped**"
+    told = _told(catch.violation).replace("|", "/") if catch.violation else "**escaped**"
     return f"| `{bug.name}` | {bug.rule} | {bug.mistake} | {told} | {catch.seeds} |"
 
 

@@ -11,10 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, MutableMapping
     from contextlib import AbstractContextManager
 
-_OURS = ("orchestrator", "workers", "tests.simulator")
+_OURS = ("orchestrator", "workers")
 # The checkers keep to the real rules.
 _NOT_PLANTED = (
-    "tests.simulator.planted",
     "orchestrator.agreement",
     "orchestrator.course",
     "orchestrator.invariants",
