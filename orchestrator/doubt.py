@@ -56,7 +56,8 @@ def left_unproven(payment: Payment, *, lost_at_ms: int, policy: Policy, now_ms: 
 def _seemingly_unsent(payment: Payment, lost_at_ms: int) -> list[Operation]:
     """The operations that are ready, and a capture that would be made by itself, as far as the loss concerns them."""
     operations = list(payment.operations.values())
-    if payment.reason is Reason.CAPTURING and CAPTURE not in payment.operations and payment.since_ms <= lost_at_ms:
+    is_capturing = payment.reason is Reason.CAPTURING and CAPTURE not in payment.operations
+    if is_capturing and payment.since_ms <= lost_at_ms + TAIL_MS:
         operations.append(Operation(name=CAPTURE, at_ms=payment.since_ms))
     return [
         operation

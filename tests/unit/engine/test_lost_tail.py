@@ -171,6 +171,25 @@ async def test_a_loss_is_answered_once_and_another_one_again():
     assert world.story()[-1] == "in_doubt"
 
 
+async def test_a_capture_that_was_made_and_lost_is_read_for_when_its_authorisation_is_heard_again():
+    world = await unsent(CARD)
+    await world.turn()
+    await world.hook(card_body("authorised"), turn=False)
+    world.remember()
+    world.provider.script("capture", said(card_body("waiting")))
+    await world.turn()
+    assert world.provider.calls["capture"] == 1
+
+    for read in ("card", "detail"):
+        world.provider.script(read, said(card_body("waiting")))
+    world.lose(CARD, tail=True)
+    world.clock.ms += 1_000  # the webhook is applied again, after the loss was found
+    await world.pass_time(10 * MINUTE_MS)
+
+    assert world.provider.calls["capture"] == 1
+    assert world.story()[-1] == "processing/settling"
+
+
 async def test_a_payment_that_is_over_is_left_as_it_is():
     world = await unsent(CARD)
     await world.command("cancel", turn=False)
