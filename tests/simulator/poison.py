@@ -50,5 +50,6 @@ class Poison:
             world.violated("I9", f"{intent} was tried {recent} times within a minute, though every turn of it fails")
         payment, rests = world.checks.payment_of(intent), world.store.stored(PaymentKey.parse(intent)).rests
         is_told = payment is not None and Review.PARKED in payment.review
-        if rests > RESTS_UNTOLD_MAX and not is_told:
+        # One that could not be read was put aside too, and only the log tells of that.
+        if rests > RESTS_UNTOLD_MAX and not is_told and intent not in world.unreadable.spoilt:
             world.violated("I9", f"{intent} was put aside {rests} times, and nobody was told")

@@ -18,6 +18,7 @@ class Unreadable:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.spoilt: set[str] = set()  # intents whose payments were unreadable once
         self._bodies: dict[PaymentKey, bytes] = {}
 
     def written(self, key: PaymentKey) -> None:
@@ -27,6 +28,7 @@ class Unreadable:
             return  # a body that was put right would be spoilt again, for ever
         if key in world.checks.stored and key not in self._bodies and world.weather.brings("payment unreadable"):
             world.story.tell(f"{key} becomes unreadable")
+            self.spoilt.add(str(key))
             record = world.store.stored(key)
             self._bodies[key], record.body = record.body, GARBAGE
             world.loop.after(world.dice.skewed(1, 600), self._restore, key)
