@@ -123,6 +123,15 @@ def _push_created_again() -> Any:
 
 
 @contextmanager
+def _loss_ignored() -> Iterator[None]:
+    def left_unproven(payment: Payment, **_: object) -> Payment:
+        return payment
+
+    with everywhere(doubt, "left_unproven", left_unproven):
+        yield
+
+
+@contextmanager
 def _refund_repeated() -> Iterator[None]:
     real = doubt._still_absent
 
@@ -269,6 +278,13 @@ BUGS = (
         rule="A payin that pushes a prompt to the payer's phone is never created again by the program.",
         mistake="It is, like all other payins.",
         plant=_push_created_again,
+    ),
+    Bug(
+        name="loss-ignored",
+        breaks=("I1",),
+        rule="Where the store lost its last writes, what seems unsent is looked up before it is sent.",
+        mistake="What is marked as unsent is sent.",
+        plant=_loss_ignored,
     ),
     Bug(
         name="refund-repeated",
