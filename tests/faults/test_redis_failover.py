@@ -96,6 +96,5 @@ def test_i1_a_failover_that_lost_the_marks_is_noticed_and_nothing_is_sent_again(
 
     wait_for(lambda: '"store.tail_lost"' in stack.output(), within_s=40, what=stack.tails)
     stack.wait_status(ids, "requires_action", within_s=60)
-    assert all("in_doubt" in stack.events.statuses(each) for each in ids)
     stack.succeed(ids, within_s=40)
     stack.judge(ids)

@@ -39,7 +39,6 @@ def test_i1_a_redis_that_was_emptied_is_noticed_and_nothing_that_was_sent_is_sen
     forget_events(stack)
     stack.submit(*intents)  # the shop heard nothing and asks again
     stack.wait_status(ids, "requires_action", within_s=40)
-    assert all("in_doubt" in stack.events.statuses(each) for each in ids)
     new = stack.submit(payin(), card())
     stack.succeed(ids + new, within_s=40)
     stack.judge(ids + new)
@@ -66,7 +65,6 @@ def test_i1_what_was_sent_in_the_tail_that_a_power_failure_took_is_looked_up_and
 
     wait_for(lambda: '"store.tail_lost"' in stack.workers[0].output, what=stack.tails)
     stack.wait_status(ids, "requires_action", within_s=40)
-    assert all("in_doubt" in stack.events.statuses(each) for each in ids)
     stack.succeed(ids)
     stack.judge(ids)
 
