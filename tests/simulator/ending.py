@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.payment import OperationState, Payment, bare_reference, public_view
 from orchestrator.statuses import FINAL, Reason, Review, Status
+from tests.simulator.said import is_given_up
 
 if TYPE_CHECKING:
     from tests.simulator.charges import Charge
@@ -50,6 +51,8 @@ def broken_at_the_ledger(world: World) -> list[tuple[str, str]]:
             found.append(("I1", f"{intent}: a {charge.flow} was created in attempt {attempt}"))
     for intent, (life, _, reference) in world.truth.created.items():
         payment = world.checks.payment_of(intent)
+        if payment is None and world.tail.lost_s is not None:
+            continue  # its accept was among the last writes
         if payment is None or reference not in {
             bare_reference(known) for known in (payment.reference, *payment.aliases)
         }:
@@ -98,7 +101,7 @@ def _why_unsettled(world: World, intent: str, payment: Payment) -> tuple[str, st
 def _is_with_a_person(payment: Payment, status: Status) -> bool:
     reviews = set(payment.review)
     is_doubted = any(operation.state is OperationState.IN_DOUBT for operation in payment.operations.values())
-    if Review.PARKED in reviews:
+    if Review.PARKED in reviews or payment.reason is Reason.AMOUNT_REVIEW:
         return True
     return is_doubted and Review.IN_DOUBT_AGED in reviews and (status not in FINAL or status is Status.SUCCEEDED)
 
@@ -118,7 +121,7 @@ def _is_never_told(world: World, intent: str, payment: Payment, charge: Charge |
 def _without_charge(world: World, intent: str, payment: Payment, charges: list[Charge]) -> tuple[str, str] | None:
     """Final without a charge: nothing may have been charged, but for links and payments that nobody paid."""
     paid = [charge for charge in charges if charge.paid]
-    is_unsent = payment.reason is Reason.NOT_SENT or payment.status is Status.CANCELED
+    is_unsent = (payment.reason is Reason.NOT_SENT and not is_given_up(payment)) or payment.status is Status.CANCELED
     if charges and (is_unsent or payment.status is Status.FAILED):
         return "I5", f"{intent} is {payment.status}/{payment.reason}, the provider created {charges[0].reference}"
     if paid and intent not in world.courier.lost:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.payment import OperationState
 from orchestrator.sighting import REFUND_FELL_THROUGH
 from orchestrator.statuses import Reason, Review, Status
 
@@ -29,6 +30,8 @@ def untrue(world: World, payment: Payment, view: PublicView, observed_by: str) -
     """Why this may not be published, as a sentence; None where it is true."""
     intent = str(payment.key)
     charges = [charge for charge in world.provider.charges if charge.intent == intent]
+    if view.reason is Reason.NOT_SENT and is_given_up(payment):
+        return None
     if view.status is Status.CANCELED or view.reason is Reason.NOT_SENT:
         return f"it is {view.status}, and was created" if charges else None
     if view.status is Status.FAILED and intent in world.provider.refused_creates:
@@ -42,6 +45,12 @@ def untrue(world: World, payment: Payment, view: PublicView, observed_by: str) -
     if is_word_only and payment.flow in _READABLE and payment.provider_status not in REFUND_FELL_THROUGH:
         return "its success was published on a webhook's word, without a read"
     return None
+
+
+def is_given_up(payment: Payment) -> bool:
+    """Whether a lost create may not be made again for lack of time: the interface calls that not sent as well."""
+    is_doubted = payment.create.state is OperationState.IN_DOUBT or payment.create.attempt > 1
+    return is_doubted and payment.flow in {"payin", "payid"}
 
 
 def _told(charges: list[Charge]) -> str:

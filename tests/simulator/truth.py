@@ -69,8 +69,8 @@ class Truth:
 
     def charged(self, intent: str, amount: int) -> None:
         """The provider was asked to charge so much (I7)."""
-        stored = self._world.checks.payment_of(intent)
-        if stored is None or stored.amount_minor != amount:
+        stored, is_lost = self._world.checks.payment_of(intent), self._world.tail.lost_s is not None
+        if not is_lost and (stored is None or stored.amount_minor != amount):
             self._world.violated("I7", f"{intent}: {amount} minor units are to be charged, which nobody asked for")
 
     def heard(self, life: Life, intent: str, request: ProviderRequest, reply: Reply) -> None:
