@@ -16,7 +16,8 @@ from pydantic_settings import NoDecode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel", "redis+cluster")
+SENTINEL_SCHEME = "redis+sentinel"
+REDIS_SCHEMES = ("redis", "rediss", SENTINEL_SCHEME, "redis+cluster")
 BROKER_SCHEMES = ("amqp", "amqps", "redis", "rediss", "sentinel")
 PLAIN_REDIS_SCHEMES = ("redis", "rediss")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -53,7 +54,17 @@ def check_scheme(value: str, schemes: tuple[str, ...]) -> str:
 
 
 def _redis_url(value: str) -> str:
-    return check_scheme(value, REDIS_SCHEMES)
+    """One host, or several Sentinels with the name of the service."""
+    scheme, _, rest = value.partition("://")
+    authority, _, service = rest.partition("/")
+    if scheme != SENTINEL_SCHEME:
+        return check_scheme(value, REDIS_SCHEMES)
+    login, at, hosts = authority.rpartition("@")
+    for host in hosts.split(","):
+        split_url(f"{scheme}://{login}{at}{host}")
+    if not service:
+        raise ValueError("must name the service: redis+sentinel://host:26379,host:26379/service/0")
+    return value
 
 
 def _broker_url(value: str) -> str:

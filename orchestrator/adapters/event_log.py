@@ -13,6 +13,7 @@ from redis.exceptions import NoPermissionError
 from redis.retry import Retry
 
 from orchestrator.adapters import event_log_scripts as scripts
+from orchestrator.adapters.redis_sentinel import is_behind_sentinels, open_blocking_client
 from orchestrator.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -170,13 +171,13 @@ def sources_of(*, namespace: str, shards: int) -> tuple[Source, ...]:
 
 def open_client(url: str) -> redis.Redis:
     """A blocking client without retries of its own, because the caller decides when to try again."""
-    return redis.Redis.from_url(
-        url,
-        retry=Retry(NoBackoff(), 0),
-        socket_timeout=SOCKET_TIMEOUT_S,
-        socket_connect_timeout=SOCKET_TIMEOUT_S,
-        socket_keepalive=True,
-    )
+    options: dict[str, Any] = {
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": SOCKET_TIMEOUT_S,
+        "socket_connect_timeout": SOCKET_TIMEOUT_S,
+        "socket_keepalive": True,
+    }
+    return open_blocking_client(url, **options) if is_behind_sentinels(url) else redis.Redis.from_url(url, **options)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 from urllib.parse import urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -12,6 +13,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from orchestrator.adapters.redis_sentinel import SCHEME as SENTINEL_SCHEME
+from orchestrator.adapters.redis_sentinel import is_behind_sentinels, open_client
 from orchestrator.errors import PayorchError, StoreCorruptError, StoreUnavailableError
 
 POOL_SIZE = 64
@@ -30,29 +33,30 @@ class UnsupportedRedisUrlError(PayorchError):
 
 
 def connect(url: str) -> Redis:
-    """A client for `redis://` or `rediss://`; connects at its first call, values stay bytes.
+    """A client for `redis://`, `rediss://` or `redis+sentinel://`; connects at its first call, values stay bytes.
 
     redis-py re-sends a command up to ten times by default; here it never does, since a script whose reply was
     lost may have run. Protocol 2 keeps the server from pushing anything between a call and its reply.
 
     Raises UnsupportedRedisUrlError for any other scheme; its text never holds the URL.
     """
+    options: dict[str, Any] = {
+        "socket_timeout": SOCKET_TIMEOUT_S,
+        "socket_connect_timeout": SOCKET_TIMEOUT_S,
+        "socket_keepalive": True,
+        "health_check_interval": HEALTH_CHECK_S,
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+        "client_name": "payorch",
+    }
+    if is_behind_sentinels(url):
+        return open_client(url, **options)
     scheme = urlsplit(url).scheme
     if scheme not in SCHEMES:
-        message = f"the state's Redis URL must start with redis:// or rediss://, not {scheme or 'nothing'}://"
+        allowed = " or ".join(f"{each}://" for each in (*SCHEMES, SENTINEL_SCHEME))
+        message = f"the state's Redis URL must start with {allowed}, not {scheme or 'nothing'}://"
         raise UnsupportedRedisUrlError(message)
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=POOL_SIZE,
-        timeout=POOL_WAIT_S,
-        socket_timeout=SOCKET_TIMEOUT_S,
-        socket_connect_timeout=SOCKET_TIMEOUT_S,
-        socket_keepalive=True,
-        health_check_interval=HEALTH_CHECK_S,
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,
-        client_name="payorch",
-    )
+    pool = BlockingConnectionPool.from_url(url, max_connections=POOL_SIZE, timeout=POOL_WAIT_S, **options)
     return Redis.from_pool(pool)
 
 

@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from orchestrator.adapters.redis_keys import RedisKeys
+from orchestrator.adapters.redis_sentinel import is_behind_sentinels, open_blocking_client
 
 LIMIT_S = 2.0
 KEPT_MS = 60_000
@@ -24,9 +25,9 @@ class RedisProbe:
 
     def answers(self) -> bool:
         """Whether Redis took a write just now; one that refuses writes is as good as away."""
-        client: Any = redis.Redis.from_url(
-            self._url, socket_timeout=LIMIT_S, socket_connect_timeout=LIMIT_S, retry=Retry(NoBackoff(), 0)
-        )
+        options = {"socket_timeout": LIMIT_S, "socket_connect_timeout": LIMIT_S, "retry": Retry(NoBackoff(), 0)}
+        open_ = open_blocking_client if is_behind_sentinels(self._url) else redis.Redis.from_url
+        client: Any = open_(self._url, **options)
         with contextlib.closing(client):
             try:
                 client.execute_command(*self._words)
