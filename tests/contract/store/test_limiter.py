@@ -23,11 +23,16 @@ MINUTE_MS = 60_000
 BURST = 10
 SLOTS = 3
 RATE = CallRate(rate_per_s=1 / 60, burst=BURST)
-NARROW = CallRate(rate_per_s=1 / 60, burst=BURST, max_concurrency=SLOTS)
+
+
+RATES = {
+    "narrow": CallRate(rate_per_s=1 / 60, burst=BURST, max_concurrency=SLOTS),
+    "brisk": CallRate(rate_per_s=0.5, burst=1),
+}
 
 
 def rate_of(merchant):
-    return NARROW if merchant == "narrow" else RATE
+    return RATES.get(merchant, RATE)
 
 
 class MemoryLimits:
@@ -229,16 +234,25 @@ async def test_failures_are_forgotten_after_a_minute_without_another(limits):
     assert await fails(limits, 1) == [None]
 
 
+async def test_a_success_makes_failures_of_long_ago_no_younger(limits):
+    await fails(limits, OPENS_AT - 1)
+    await limits.advance(FORGOTTEN_AFTER_MS * 5 // 6)
+    await limits.limiter.outcome("default", is_alive=True)
+    await limits.advance(FORGOTTEN_AFTER_MS // 3)
+    assert await fails(limits, OPENS_AT - 1) == [None] * (OPENS_AT - 1)
+
+
 async def test_an_open_breaker_lets_one_look_through_at_a_time_and_never_a_call_that_acts(limits):
     await fails(limits, OPENS_AT)
+    await limits.advance(20 * PROBE_FIRST_MS)  # from now on nobody waits for the next probe
     looks = acts = 0
-    for _ in range(8):
-        await limits.advance(PROBE_FIRST_MS + 100)
+    for _ in range(4):
+        await limits.advance(10 * PROBE_FIRST_MS)  # more than a tenth of the outage
         for _ in range(3):
             acts += not await limits.limiter.permit("default", CallClass.ACT)
         given = [not await limits.limiter.permit("default", CallClass.LOOK) for _ in range(3)]
         looks += sum(given)
-    assert (acts, looks) == (0, 8)
+    assert (acts, looks) == (0, 4)
 
 
 async def test_the_longer_the_outage_the_rarer_the_probes_but_not_rarer_than_half_a_minute(limits):
@@ -259,6 +273,20 @@ async def test_a_sign_of_life_closes_the_breaker_and_the_rate_rises_by_and_by(li
     await limits.advance(RAMP_MS + 2 * BURST * MINUTE_MS)
     assert await granted(limits) == BURST
     assert list(limits.limiter.broken()) == []
+
+
+async def test_right_after_an_outage_calls_are_much_further_apart_than_the_limit_allows(limits):
+    await fails(limits, OPENS_AT, account="brisk")
+    await limits.limiter.permit("brisk", CallClass.ACT)
+    await limits.limiter.outcome("brisk", is_alive=True)
+    await limits.advance(1500)
+    assert await granted(limits, merchant="brisk") == 1
+    await limits.advance(3000)
+    assert await granted(limits, merchant="brisk") == 0
+    await limits.advance(2 * RAMP_MS)
+    assert await granted(limits, merchant="brisk") == 1
+    await limits.advance(3000)
+    assert await granted(limits, merchant="brisk") == 1
 
 
 async def test_a_provider_that_fails_again_at_once_opens_it_again_at_once(limits):
