@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.payment import OperationState, Payment, bare_reference, public_view
 from orchestrator.statuses import FINAL, Reason, Review, Status
+from tests.simulator.answers import unanswered
 from tests.simulator.said import is_given_up
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def broken_at_the_ledger(world: World) -> list[tuple[str, str]]:
     for (intent, attempt), times in provider.creates.items():
         charge = next(charge for charge in provider.charges if charge.intent == intent)
         is_pushed = charge.pushes and not (charge.flow == "payid" and world.policy.payid_own_mailboxes)
-        if times > 1:
+        if times > 1 and not (world.tail.lost_s is not None and provider.is_harmless(intent)):
             found.append(("I1", f"{intent}: its create was executed {times} times in attempt {attempt}"))
         is_first = world.tail.lost_s is not None and not provider.creates[intent, 1]
         if attempt > 2 or (attempt > 1 and not is_first and (is_pushed or charge.flow == "card")):
@@ -58,12 +59,14 @@ def broken_at_the_ledger(world: World) -> list[tuple[str, str]]:
         }:
             found.append(("I2", f"{intent}: {life.name} heard that {reference} was created, and lost it"))
     found += world.conduct.replies.lost()
+    if not world.violations and world.tail.lost_s is None:
+        found += unanswered(world)
     refused = {letter.body for letter in world.store.dead_letters}
     found += [("I9", f"neither of {pair!r} was refused") for pair in world.truth.conflicting if not refused & {*pair}]
     for reference, times in provider.captures.items():
         found.append(("I1", f"{reference} was captured and asked for {times} times more"))
     for (reference, note), times in provider.refunds.items():
-        if times > 1:
+        if times > 1 and not (world.tail.lost_s is not None and provider.is_harmless(intent)):
             found.append(("I1", f"{reference}: the refund {note!r} was made {times} times"))
     return found
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from orchestrator import advance, limits, next_step, outcome
+from orchestrator import advance, limits, next_step, outcome, refuse
 from orchestrator.outcome import Verdict
 from orchestrator.payment import CREATE, running
 from orchestrator.ports import NotifyOutcome, Reply
@@ -128,6 +128,22 @@ def _sent_after_the_deadline() -> Iterator[None]:
         yield
 
 
+async def _say_nothing(*_: object, **__: object) -> None:
+    return
+
+
+@contextmanager
+def _refund_refused_in_silence() -> Iterator[None]:
+    with everywhere(refuse, "tell_refusal", _say_nothing):
+        yield
+
+
+@contextmanager
+def _command_refused_in_silence() -> Iterator[None]:
+    with everywhere(refuse, "refuse_command", _say_nothing):
+        yield
+
+
 @contextmanager
 def _told_to_the_log() -> Iterator[None]:
     real = limits.heed
@@ -203,6 +219,20 @@ BUGS = (
         rule="What would lapse in the customer's hands is not sent.",
         mistake="The deadline is not looked at before a create is sent.",
         plant=_sent_after_the_deadline,
+    ),
+    Bug(
+        name="refund-refused-in-silence",
+        breaks=("I2",),
+        rule="Who asked for a refund that the provider refused is told.",
+        mistake="It is written down, and nobody is told.",
+        plant=_refund_refused_in_silence,
+    ),
+    Bug(
+        name="command-refused-in-silence",
+        breaks=("I2",),
+        rule="A command that comes too late or out of place becomes a dead letter.",
+        mistake="It is dropped.",
+        plant=_command_refused_in_silence,
     ),
     Bug(
         name="request-in-the-log",
