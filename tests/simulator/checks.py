@@ -131,6 +131,14 @@ class Checks:
             self._published(before.payment if before else None, after.payment, event)
         self._check_waiting(key)
 
+    def _check_returned(self, payment: Payment) -> None:
+        """Nobody says that money went back which did not (I7)."""
+        charges = [charge for charge in self._world.provider.charges if charge.intent == str(payment.key)]
+        returned = sum(charge.returned for charge in charges)
+        if payment.refunded_minor > returned:
+            told = f"{payment.refunded_minor} minor units are said to be returned, {returned} were"
+            self._world.violated("I7", f"{payment.key}: {told}")
+
     def _check_amount(self, payment: Payment) -> None:
         """The provider never tells another amount than it was asked for: whoever reads one has misread it (I7)."""
         charges = [charge for charge in self._world.provider.charges if charge.intent == str(payment.key)]
@@ -153,6 +161,8 @@ class Checks:
         sentence = untrue(world, payment, view, observed_by[1].decode() if observed_by else "") if has_moved else None
         if sentence:
             world.violated("I5", f"{payment.key}: {sentence}")
+        if Review.REFUND_AMOUNT_UNKNOWN not in view.review:
+            self._check_returned(payment)
         if Review.AMOUNT_MISMATCH in view.review:
             self._check_amount(payment)
         if view.next_action and payment.reference:

@@ -34,6 +34,15 @@ class Conduct:
         self._unwelcome: set[str] = set()  # accounts that the provider did not want to hear
         self._open: dict[Sending, str] = {}  # sent, and perhaps done: by whom
 
+    def begin_anew(self) -> None:
+        """The store lost its tail, and with it that something was sent: what is harmless to make is made once more."""
+        provider = self._world.provider
+        self._open = {
+            sending: who
+            for sending, who in self._open.items()
+            if sending[1] != CREATE or not provider.is_harmless(sending[0])
+        }
+
     def permitted(self, life: Life, account: str) -> None:
         """The shared limit permitted a call."""
         self._permits[life.name, account] += 1

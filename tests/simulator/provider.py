@@ -75,6 +75,11 @@ class Provider:
         """Whose charge this is."""
         return self._by_reference[reference].intent
 
+    def is_harmless(self, intent: str) -> bool:
+        """Whether another charge of this intent harms nobody: only we show it, or only the merchant is mailed."""
+        flows = {charge.flow for charge in self.charges if charge.intent == intent}
+        return flows == {"gateway_link"} or (flows == {"payid"} and bool(self._world.policy.payid_own_mailboxes))
+
     def foretell(self, flow: str, request: ProviderRequest) -> Charge:
         """A create was done before the state of its payment was lost: the charge is there, and its payer too."""
         self._book(flow, request)

@@ -78,6 +78,7 @@ class Tail:
             store.lose_tail(shard)
         world.checks.begin_anew()
         world.truth.begin_anew()
+        world.conduct.begin_anew()
         world.courier.lost.update(world.truth.asked)
         for process in (*world.workers, world.web):
             process.life.troubled_s = self.lost_s + AFTERSHOCK_S
