@@ -102,9 +102,15 @@ def _statuses(payment: Payment, fact: ProviderFact, moment: _Moment) -> Iterator
     if payment.status is Status.SUCCEEDED and fact.stage not in _CHARGED:
         yield "I5", f"it succeeded, but the provider says {fact.stage}"
         return
-    would_move = MATRIX[row_of(payment)][fact.stage] in {Move.APPLY, Move.CONFIRM}
+    would_move = MATRIX[row_of(payment)][fact.stage] in {Move.APPLY, Move.CONFIRM} and not _is_that_part(payment, fact)
     if would_move and not moment.may_still_come(payment, fact):
         yield "I6", f"the provider says {fact.stage}, but we say {_said(payment)}"
+
+
+def _is_that_part(payment: Payment, fact: ProviderFact) -> bool:
+    """Whether the word for a whole refund may stand for the part that we know of (T-22)."""
+    is_part = payment.status is Status.PARTIALLY_REFUNDED and fact.stage is Stage.REFUNDED
+    return is_part and (fact.refunded_minor or 0) <= payment.refunded_minor
 
 
 def _said(payment: Payment) -> str:

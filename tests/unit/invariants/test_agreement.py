@@ -86,6 +86,16 @@ def test_what_the_matrix_would_not_apply_is_no_difference():
     assert against(refunded, fact(Stage.SETTLING)) == []
 
 
+def test_t22_a_part_that_went_back_is_called_by_the_word_of_the_whole_and_no_difference():
+    part = replace(PAID, status=Status.PARTIALLY_REFUNDED, refunded_minor=4000)
+    assert against(part, fact(Stage.REFUNDED)) == []
+    assert against(part, fact(Stage.REFUNDED, refunded_minor=4000)) == []
+    assert against(part, fact(Stage.REFUNDED, refunded_minor=10000))[0] == (
+        "I6",
+        "the provider says refunded, but we say partially_refunded",
+    )
+
+
 def test_i6_a_charge_whose_reference_nobody_learned_is_missed():
     lost = in_state(on_the_wire(gateway_intent()), CREATE, OperationState.IN_DOUBT)
     charged = fact(Stage.SUCCEEDED, "gw:46345")
