@@ -97,11 +97,14 @@ class Provider:
 
     def _show(self, charge: Charge) -> None:
         now_s = self._world.loop.time()
-        shown_s = now_s + (self._world.dice.fraction() * self.lag_s)
+        # One that is behind while a second part goes back would show the first, of which nobody could tell it.
+        lag_s = 0.0 if charge.refunds else self.lag_s
+        shown_s = now_s + self._world.dice.fraction() * lag_s
         body = body_of(charge)
         if charge.status == "waiting" and self._world.weather.brings("status unheard of"):
             body["status"] = "clearing"
-        charge.seen.append((max(shown_s, charge.seen[-1][0] if charge.seen else 0.0), body))
+        before_s = charge.seen[-1][0] if charge.seen and not charge.refunds else 0.0
+        charge.seen.append((max(shown_s, before_s), body))
 
     def _visible(self, charge: Charge) -> dict[str, Any] | None:
         now_s = self._world.loop.time()

@@ -113,7 +113,11 @@ class WatchedStore(MemoryStore):
         super()._take(stored, owner, lease_ms, alone=alone)
 
     async def release(self, key: PaymentKey, *, owner: str, due_at_ms: int | None) -> bool:
+        stored = self._payments.get(key)
+        holder = stored.owner if stored else None
         answer = await super().release(key, owner=owner, due_at_ms=due_at_ms)
+        if answer and holder not in {None, owner}:
+            self._world.violated("I1", f"{key} was handed back by {owner}, it is owned by {holder}")
         self._world.checks.kept(key)
         return answer
 
