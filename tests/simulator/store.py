@@ -282,7 +282,7 @@ class LimiterLine:
     def forget(self) -> None:
         """The process is dead: what it had on the wire counts no more."""
         on_wire, self.on_wire = self.on_wire, Counter()
-        for account in on_wire.elements() if hasattr(self._limiter, "ended") else ():
+        for account in on_wire.elements():
             self._limiter.ended(account)
 
 

@@ -37,6 +37,12 @@ def _last_word_wins() -> Iterator[None]:
 
 
 @contextmanager
+def _late_money_ignored() -> Iterator[None]:
+    with attribute(observe, "MATRIX", MATRIX | {Stage.EXPIRED: dict.fromkeys(Stage, Move.STALE)}):
+        yield
+
+
+@contextmanager
 def _authorised_captures() -> Iterator[None]:
     real = next_step._commanded
 
@@ -229,6 +235,13 @@ BUGS = (
         rule="An observation of a lower rank changes nothing.",
         mistake="The latest word is applied, whatever it is.",
         plant=_last_word_wins,
+    ),
+    Bug(
+        name="late-money-ignored",
+        breaks=("I6",),
+        rule="Money that comes after the deadline is money.",
+        mistake="What expired stays expired, whatever is said.",
+        plant=_late_money_ignored,
     ),
     Bug(
         name="late-authorised-captures",
