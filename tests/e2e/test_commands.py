@@ -11,7 +11,7 @@ from tests.support.intents import card, gateway_link, intent_id, mobile_money, p
 from tests.support.process import wait_for
 
 # Certainly not executed, and told to come back later: the payment stays unsent.
-HELD_BACK = {"status": 429, "headers": {"Retry-After": "60"}}
+HELD_BACK = {"status": 425, "headers": {"Retry-After": "60"}}
 CREATES = {
     "payin": "/api/v2/payins",
     "card": "/api/v2/cards/create_payment",
