@@ -36,7 +36,9 @@ class Silence:
         self._missed: Counter[str] = Counter()
 
     def look(self, signs: Signs, *, excused: Callable[[str], bool]) -> list[str]:
-        """Once a part was silent at the last LOOKS looks: it and those that fell silent with it, give or take a look.
+        """Once a part was silent at the last LOOKS looks: it and those that were so for half as long.
+
+        Who stands still takes others along, and on a slow machine not all of them had just given a sign.
 
         `signs` rise with each sign of life. A part that has a reason for its silence is `excused` and begins to
         count anew; only those that are silent are asked for one.
@@ -45,8 +47,8 @@ class Silence:
             is_silent = self._last.get(part) == sign
             self._missed[part] = self._missed[part] + 1 if is_silent and not excused(part) else 0
             self._last[part] = sign
-        longest = max((self._missed[part] for part in signs), default=0)
-        return [part for part in signs if self._missed[part] >= longest - 1] if longest >= LOOKS else []
+        is_over = any(self._missed[part] >= LOOKS for part in signs)
+        return [part for part in signs if self._missed[part] >= LOOKS // 2] if is_over else []
 
 
 class Watchdog:

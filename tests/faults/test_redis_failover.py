@@ -10,7 +10,7 @@ import time
 import pytest
 import redis
 
-from tests.faults.test_redis_losses import SOON, forget_events, unsent
+from tests.faults.test_redis_losses import SOON, forget_events, manual_card, pay, unsent
 from tests.support.event_log import EventLogReader
 from tests.support.intents import card, payin
 from tests.support.process import wait_for
@@ -87,7 +87,7 @@ def test_i1_nothing_is_sent_whose_mark_the_replica_does_not_have(stack, replica)
 
 def test_i1_a_failover_that_lost_the_marks_is_noticed_and_nothing_is_sent_again(stack, replica):
     stack.sandbox.kill()
-    ids = stack.submit(card(), payin())
+    ids = stack.submit(manual_card(), payin())
     wait_for(lambda: all(unsent(stack, each) for each in ids), what=stack.tails)
     offset = stack.redis.info("replication")["master_repl_offset"]
     wait_for(lambda: replica_offset(replica) >= offset)
@@ -101,8 +101,7 @@ def test_i1_a_failover_that_lost_the_marks_is_noticed_and_nothing_is_sent_again(
 
     wait_for(lambda: '"store.tail_lost"' in stack.output(), within_s=40, what=stack.tails)
     stack.wait_status(ids, "requires_action", within_s=60)
-    stack.succeed(ids, within_s=40)
-    stack.judge(ids)
+    pay(stack, *ids)
 
 
 @pytest.fixture

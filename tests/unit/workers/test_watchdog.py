@@ -51,6 +51,15 @@ def test_only_the_silent_part_is_named():
     assert found[-1] == ["intake"]
 
 
+def test_who_fell_silent_a_little_later_is_named_as_well():
+    silence = Silence()
+    looked(silence, [{"loop": number, "relay": 7} for number in range(4)])
+
+    found = looked(silence, [{"loop": 3, "relay": 7}] * (LOOKS - 3))
+
+    assert found[-1] == ["loop", "relay"]
+
+
 def test_while_what_it_depends_on_is_away_a_part_may_be_silent_and_afterwards_its_time_begins_anew():
     silence = Silence()
 
