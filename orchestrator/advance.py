@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestrator.absorb import belief_of, interpreted
-from orchestrator.errors import FencedError
+from orchestrator.errors import FencedError, StoreCorruptError
 from orchestrator.flows import FLOWS
 from orchestrator.held import Held, hand_back, open_record, until_answered, write
 from orchestrator.history import What
@@ -174,7 +174,8 @@ async def _replied(held: Held, name: str, reply: Reply, engine: Engine) -> Held 
 
     try:
         return await write(held, change, engine=engine, source=Source.REPLY)
-    except FencedError:
+    except (FencedError, StoreCorruptError):
+        # Somebody else's payment now, or one that a later version wrote meanwhile: for whoever can apply it.
         key, op = held.record.key, engine.new_id()
         seen = ReplySeen(operation=name, at_ms=engine.clock.now_ms(), reply=reply, deadline_ms=deadline_ms)
         stored = encode_observation(seen)

@@ -241,6 +241,33 @@ async def test_one_that_this_version_cannot_read_is_left_alone_for_another(world
     assert statuses(world) == ["accepted", "requires_action"]
 
 
+async def test_a_reply_in_hand_waits_beside_a_payment_that_another_version_wrote_meanwhile(world):
+    await world.deliver()
+    readable = []
+
+    async def another_version_writes(_request):
+        world.clock.ms += LEASE_MS
+        await advance(await world.claim(worker="w2"), engine=world.engines["w2"])
+        stored = world.store._payments[CARD]
+        readable.append(stored.body)
+        stored.body = b"of a later version"
+        await world.store.claim_one(CARD, owner="w1", lease_ms=LEASE_MS)
+        return said(PENDING)
+
+    world.provider.script("create", another_version_writes)
+    with pytest.raises(StoreCorruptError):
+        await advance(await world.claim(), engine=world.engines["w1"])
+    await put_aside(CARD, StoreCorruptError(), engine=world.engines["w1"])
+
+    world.store._payments[CARD].body = readable[0]
+    world.clock.ms += UNREADABLE_MS
+    world.provider.script("card", said(card_body("mystery")))
+    await world.turn(worker="w2")
+    assert (await world.payment()).reference == "uuid:PSADT5CE"
+    assert world.provider.calls["create"] == 1
+    assert statuses(world)[-1] == "requires_action"
+
+
 async def test_a_claim_that_was_lost_during_the_failing_turn_is_left_to_its_new_owner(world):
     await world.deliver()
     await world.claim(worker="w1")
