@@ -142,7 +142,9 @@ def _agrees(payment: Payment, charge: Charge) -> bool:
         unknown = Review.REFUND_AMOUNT_UNKNOWN in payment.review
         whole = payment.status is Status.REFUNDED
         return whole or unknown if is_whole else payment.status is Status.PARTIALLY_REFUNDED or (whole and unknown)
-    return payment.status in _STATUSES.get(charge.status, frozenset())
+    # A link that lapsed by our clock stays so, whatever became of it unpaid.
+    has_lapsed = payment.reason is Reason.LINK_LAPSED and not charge.paid
+    return has_lapsed or payment.status in _STATUSES.get(charge.status, frozenset())
 
 
 def _was_true(payment: Payment, charge: Charge) -> bool:
