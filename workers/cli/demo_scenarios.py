@@ -7,8 +7,8 @@ from typing import Any
 from workers.cli.demo_methods import BACK_URL, METHODS, MethodExample
 from workers.cli.demo_model import Deed, Scenario, Step
 
-# Certainly not executed, so nothing is in doubt: the payment waits until it may be sent.
-TOO_MANY = {"fault": "status", "status": 429, "headers": {"Retry-After": "60"}, "times": 9}
+# Certainly not executed, so nothing is in doubt: this payment waits until it may be sent, the others do not.
+TOO_EARLY = {"fault": "status", "status": 425, "headers": {"Retry-After": "60"}, "times": 9}
 ANSWER_LOST = {"fault": "lose_reply"}
 _EXAMPLES = {example.name: example for example in METHODS}
 _LINK = {
@@ -124,7 +124,7 @@ _PAYINS = (
         status="canceled",
         creates=0,
         paid_percent=0,
-        fault=TOO_MANY,
+        fault=TOO_EARLY,
     ),
     _payin_ending(
         "never sent in time",
@@ -134,7 +134,7 @@ _PAYINS = (
         creates=0,
         paid_percent=0,
         fields={"send_within_s": 2},
-        fault=TOO_MANY,
+        fault=TOO_EARLY,
     ),
 )
 
