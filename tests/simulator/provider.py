@@ -77,8 +77,9 @@ class Provider:
 
     def is_harmless(self, intent: str) -> bool:
         """Whether another charge of this intent harms nobody: only we show it, or only the merchant is mailed."""
-        flows = {charge.flow for charge in self.charges if charge.intent == intent}
-        return flows == {"gateway_link"} or (flows == {"payid"} and bool(self._world.policy.payid_own_mailboxes))
+        method = self._world.truth.asked[intent]["method"]
+        is_own_payid = method.get("type") == "payid" and bool(self._world.policy.payid_own_mailboxes)
+        return "success_url" in method or is_own_payid
 
     def foretell(self, flow: str, request: ProviderRequest) -> Charge:
         """A create was done before the state of its payment was lost: the charge is there, and its payer too."""
