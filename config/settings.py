@@ -96,7 +96,7 @@ class ConnectionFields(BaseSettings):
         if value:
             return value
         redis_url = _followed(info, "redis_url")
-        if urlsplit(redis_url).scheme not in PLAIN_REDIS_SCHEMES:
+        if redis_url.partition("://")[0] not in PLAIN_REDIS_SCHEMES:
             raise ValueError("must be set, since PAYORCH_REDIS_URL is neither redis:// nor rediss://")
         return redis_url
 

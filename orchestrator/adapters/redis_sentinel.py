@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from redis import sentinel as blocking
 from redis.asyncio import sentinel as asynchronous
@@ -43,10 +43,11 @@ def is_behind_sentinels(url: str) -> bool:
 
 def parse(url: str) -> SentinelAddress:
     """The parts of the address; user and password are those of the master. Raises SentinelUrlError."""
-    parts = urlsplit(url)
-    userinfo, _, hosts = parts.netloc.rpartition("@")
+    # The standard library's parsers know one host, and some versions refuse more.
+    authority, _, path = url.removeprefix(f"{SCHEME}://").partition("/")
+    userinfo, _, hosts = authority.rpartition("@")
     username, _, password = userinfo.partition(":")
-    service, _, db = parts.path.strip("/").partition("/")
+    service, _, db = path.strip("/").partition("/")
     try:
         login = {"db": int(db or 0), "username": unquote(username) or None, "password": unquote(password) or None}
         sentinels = tuple(_host_and_port(host) for host in hosts.split(","))
