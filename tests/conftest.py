@@ -86,12 +86,10 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What uses the one RabbitMQ is marked so, and runs in one worker, one after the other."""
+    """What uses RabbitMQ is marked so; each test has a namespace of its own there."""
     for item in items:
         if "amqp_url" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.amqp)
-        if item.get_closest_marker("amqp"):
-            item.add_marker(pytest.mark.xdist_group("amqp"))
         group = item.get_closest_marker("xdist_group")
         if group is not None and getattr(config.option, "loadgroup", False):
             # pytest-xdist 3.8 writes the group where pytest 9.2 does not look for it: no group would hold together.
