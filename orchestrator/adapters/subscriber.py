@@ -187,6 +187,9 @@ class _RedisFeed:
         channel, self._channel = self._channel, None
         if channel is None:
             return
+        if self._own:
+            # Whatever a wait may still bring goes with the queue; one that was interrupted would never end.
+            channel._in_poll = None  # noqa: SLF001 - kombu waits for it when it closes
         try:
             if self._own:
                 channel.queue_delete(self._queue.name)

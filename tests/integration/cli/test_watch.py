@@ -92,7 +92,7 @@ def test_each_event_is_a_line_without_its_address(broker, namespace):
     with watching("#", "--count", "3") as process:
         publish(broker, namespace)
         first, _, third = process.stdout
-        assert process.wait(10) == 0
+        assert process.wait(20) == 0
     assert first.startswith("2026-11-21T02:03:04Z  default/ord-1  #2  card  requires_action  100.00 AUD")
     assert "action: redirect" in first
     assert "review: stale" in first
@@ -104,7 +104,7 @@ def test_json_lines_follow_the_pattern_and_mask_the_address(broker, namespace):
     with watching("payment.*.card.*", "--json", "--timeout", "1s") as process:
         publish(broker, namespace)
         (line,) = process.stdout
-        assert process.wait(10) == 0
+        assert process.wait(20) == 0
     event = json.loads(line)
     assert event["type"] == "payment.requires_action"
     assert event["data"]["next_action"] == {"type": "redirect", "purpose": "3ds", "url": "***"}
@@ -116,7 +116,7 @@ def test_control_c_is_the_usual_end_and_leaves_no_queue_behind(environment, end)
     with redis.Redis.from_url(environment["PAYORCH_REDIS_URL"]) as client, watching() as process:
         assert len(bindings(client)) == 1
         process.send_signal(end)
-        assert process.wait(10) == 0
+        assert process.wait(20) == 0
         assert process.stderr.read() == ""
         assert bindings(client) == set()
 

@@ -7,10 +7,12 @@ from itertools import islice
 from typing import Any
 
 import pytest
+from redis.connection import AbstractConnection
 
 from orchestrator.adapters import topology
 from orchestrator.adapters.amqp_publisher import AmqpPublisher
 from orchestrator.adapters.kombu_entities import Connection, Consumer, Exchange, Queue
+from orchestrator.adapters.kombu_redis import SOCKET_TIMEOUT_S
 from orchestrator.adapters.publisher import open_publisher
 from orchestrator.adapters.subscriber import subscribe
 from orchestrator.ports import PublishedEvent
@@ -141,6 +143,23 @@ def test_a_subscription_of_its_own_leaves_nothing_behind_on_redis(redis_url, nam
         pass
     publisher.publish([published(1)])
     assert [key for key in log.client.keys("*") if b"watch" in key] == []
+
+
+def test_a_subscription_that_is_interrupted_when_it_begins_to_wait_ends_at_once(redis_url, namespace, monkeypatch):
+    send = AbstractConnection.send_command
+
+    def interrupted(connection, *arguments, **options):
+        if arguments[0] == "BRPOP":
+            raise KeyboardInterrupt
+        return send(connection, *arguments, **options)
+
+    monkeypatch.setattr(AbstractConnection, "send_command", interrupted)
+    with pytest.raises(KeyboardInterrupt), subscribe(redis_url, namespace=namespace) as subscription:
+        try:
+            next(subscription.events(5))
+        finally:
+            began_s = time.monotonic()
+    assert time.monotonic() - began_s < SOCKET_TIMEOUT_S / 2
 
 
 def test_a_named_queue_stays_and_keeps_what_was_not_asked_for(publisher, events_url, namespace):
