@@ -11,11 +11,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import FrameType
 
 LEASH = Path(__file__).with_name("leash.py")
 TAIL_LINES = 15
 TAIL_BYTES = 64 * 1024
+
+
+class Interrupts:
+    """A signal handler that raises KeyboardInterrupt, but not where one would do harm: there afterwards."""
+
+    def __init__(self) -> None:
+        self._is_held = self._has_come = False
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        """Raise KeyboardInterrupt, or remember to."""
+        if not self._is_held:
+            raise KeyboardInterrupt
+        self._has_come = True
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Nothing is raised meanwhile."""
+        self._is_held = True
+        try:
+            yield
+        finally:
+            self._is_held = False
+        if self._has_come:
+            self._has_come = False
+            raise KeyboardInterrupt
+
+
+INTERRUPTS = Interrupts()
 
 
 class Child:
@@ -44,7 +73,9 @@ class Child:
     @property
     def exit_status(self) -> int | None:
         """How it ended; None while it runs."""
-        return self._process.poll()
+        # An interrupt in there would leave a lock taken for which `stop` would wait for ever.
+        with INTERRUPTS.held():
+            return self._process.poll()
 
     def stop(self, timeout_s: float) -> bool:
         """Ask it to end, kill it and what it started after `timeout_s`; True where it ended by itself."""

@@ -18,13 +18,12 @@ import redis
 from orchestrator.adapters import topology
 from orchestrator.adapters.amqp_connection import BROKER_ERRORS
 from orchestrator.errors import PayorchError
-from workers.cli.child import Child
+from workers.cli.child import INTERRUPTS, Child
 from workers.cli.stack_settings import HOST, StackSettings, free_ports
 from workers.cli.stack_traces import remove_traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import FrameType
 
 START_S = 45.0
 STOP_S = 15.0
@@ -182,11 +181,8 @@ def _answers(url: str) -> Callable[[], bool]:
 @contextlib.contextmanager
 def _signals_as_interrupt() -> Iterator[None]:
     """SIGTERM and SIGHUP unwind like Ctrl-C, so that nothing is left behind."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, INTERRUPTS) for number in numbers}
     try:
         yield
     finally:
