@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.servers import ValkeyServer, free_port, server_binary
+from tests.support.servers import ValkeyServer, bundled_binary, free_port, server_binary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,6 +55,24 @@ def own_valkey(tmp_path) -> Iterator[ValkeyServer]:
     """A running server of this test alone, to be killed, paused and restarted."""
     server = ValkeyServer(tmp_path / "valkey")
     server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def master(tmp_path) -> Iterator[ValkeyServer]:
+    """A running server of this test alone that `replica` follows."""
+    server = ValkeyServer(tmp_path / "master", binary=bundled_binary())
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def replica(tmp_path, master) -> Iterator[ValkeyServer]:
+    """A server that copies `master`."""
+    server = ValkeyServer(tmp_path / "replica", binary=bundled_binary())
+    server.start("--replicaof", "127.0.0.1", str(master.port))
     yield server
     server.kill()
 

@@ -3,23 +3,6 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.relay.relaying import Log, Recorder, until
-from tests.support.servers import ValkeyServer, bundled_binary
-
-
-@pytest.fixture
-def master(tmp_path):
-    server = ValkeyServer(tmp_path / "master", binary=bundled_binary())
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def replica(tmp_path, master):
-    server = ValkeyServer(tmp_path / "replica", binary=bundled_binary())
-    server.start("--replicaof", "127.0.0.1", str(master.port))
-    yield server
-    server.kill()
 
 
 @pytest.fixture

@@ -10,25 +10,8 @@ import pytest
 from orchestrator.adapters.redis_connection import connect
 from orchestrator.adapters.redis_durability import inspect_durability
 from orchestrator.adapters.redis_store import RedisStore
-from tests.support.servers import ValkeyServer, bundled_binary
 
 LIMIT_S = 20
-
-
-@pytest.fixture
-def master(tmp_path):
-    server = ValkeyServer(tmp_path / "master", binary=bundled_binary())
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def replica(tmp_path, master):
-    server = ValkeyServer(tmp_path / "replica", binary=bundled_binary())
-    server.start("--replicaof", "127.0.0.1", str(master.port))
-    yield server
-    server.kill()
 
 
 @pytest.fixture
