@@ -114,14 +114,15 @@ def _move(before: Payment, sighting: Sighting) -> Move | None:
 
 
 def _is_to_confirm(before: Payment, after: Payment, sighting: Sighting, move: Move | None) -> bool:
-    """Whether it waits for a read: a success that only a webhook told, or late truth."""
+    """Whether it waits for a read: a success that only a webhook told, late truth, or what may be behind."""
+    has_stayed = (before.status, before.reason) == (after.status, after.reason)
     if sighting.source in READS:
-        return False
+        return after.look_wanted is not None and has_stayed
     is_success = sighting.target is not None and sighting.target.status is Status.SUCCEEDED
     if is_success and after.claimed is not None:
         return True
     is_open = after.look_wanted == 0 and move not in {Move.STALE, Move.MERGE}
-    return is_open and (before.status, before.reason) == (after.status, after.reason)
+    return is_open and has_stayed
 
 
 def _shows_no_trace(before: Payment, after: Payment, sighting: Sighting) -> bool:

@@ -9,6 +9,7 @@ from orchestrator.absorb import belief_of, interpreted
 from orchestrator.doubt import after_empty_list, after_read
 from orchestrator.flows import FLOWS, reads_of
 from orchestrator.judgement import answer_of
+from orchestrator.lagging import looked_at_again, may_be_behind
 from orchestrator.limits import heed, permitted, told_to_wait_ms
 from orchestrator.notes import sighted
 from orchestrator.observe import observe
@@ -39,7 +40,9 @@ class Reading:
         sightings = [interpreted(payment, body, source=self.source, policy=policy) for body in self.bodies]
         for sighting in sightings or [Sighting(source=self.source, usable=False)]:
             seen = observe(payment, sighting, belief=belief_of(payment, policy), now_ms=now_ms)
-            if self.source is Source.READ:
+            if self.source is Source.READ and may_be_behind(payment, sighting, asked_ms=self.asked_ms):
+                seen = looked_at_again(payment)
+            elif self.source is Source.READ:
                 seen = after_read(seen, sighting, asked_ms=self.asked_ms, now_ms=now_ms, policy=policy)
             elif self.is_whole and not self.bodies:
                 seen = after_empty_list(seen, asked_ms=self.asked_ms, policy=policy)

@@ -12,7 +12,7 @@ from orchestrator.invariants import Stored, broken_by_step
 from orchestrator.payment import Payment, bare_reference, public_view
 from orchestrator.ports import CommitOutcome
 from orchestrator.statuses import Review
-from tests.simulator.said import untrue
+from tests.simulator.said import untrue, untrue_end
 
 if TYPE_CHECKING:
     from orchestrator.ports import Commit, Committed
@@ -127,6 +127,9 @@ class Checks:
         now_ms = int(world.loop.time() * 1000)
         for broken in broken_by_step(before, after, event=event, policy=world.policy, now_ms=now_ms):
             world.violated(broken.invariant, f"{key}: {broken.sentence}")
+        ended = untrue_end(world, before.payment, after.payment) if before is not None else None
+        if ended:
+            world.violated("I5", f"{key}: {ended}")
         if event is not None:
             self._published(before.payment if before else None, after.payment, event)
         self._check_waiting(key)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Answer = tuple[int, Any]
 PER_PAGE = 20
 LAG_MAX_S = 40.0  # reads may be behind for less than the grace, which is what the grace is for
+ROUND_LAG_MAX_S = 3.0  # and for less than `lagging.BEHIND_MS`, clocks considered, where words come round again
 PUSHED_METHODS = {"gh_mobile_money_ghs": ("authorize_otp", "authorize_stk")}
 LATE_METHODS = frozenset({"jp_bank_jpy"})
 _CREATES = {
@@ -97,15 +98,13 @@ class Provider:
         self._world.courier.announce(charge)
 
     def _show(self, charge: Charge) -> None:
-        now_s = self._world.loop.time()
-        # One that is behind while a second part goes back would show the first, of which nobody could tell it.
-        lag_s = 0.0 if charge.refunds else self.lag_s
-        shown_s = now_s + self._world.dice.fraction() * lag_s
+        comes_round = charge.refunds or "in_dispute" in charge.has_been
+        lag_s = min(self.lag_s, ROUND_LAG_MAX_S) if comes_round else self.lag_s
+        shown_s = self._world.loop.time() + self._world.dice.fraction() * lag_s
         body = body_of(charge)
         if charge.status == "waiting" and self._world.weather.brings("status unheard of"):
             body["status"] = "clearing"
-        before_s = charge.seen[-1][0] if charge.seen and not charge.refunds else 0.0
-        charge.seen.append((max(shown_s, before_s), body))
+        charge.seen.append((shown_s, body))
 
     def _visible(self, charge: Charge) -> dict[str, Any] | None:
         now_s = self._world.loop.time()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.payment import OperationState
+from orchestrator.payment import OperationState, RefundOutcome, refunds_of
 from orchestrator.sighting import REFUND_FELL_THROUGH
 from orchestrator.statuses import Reason, Review, Status
 
@@ -23,6 +23,8 @@ _PROOFS: dict[Status, frozenset[str]] = {
     Status.DISPUTED: frozenset({"in_dispute"}),
     Status.DISPUTE_LOST: frozenset({"dispute_lost"}),
 }
+_ENDS = {RefundOutcome.RETURNED: "returned", RefundOutcome.FELL_THROUGH: "fell through"}
+_RETURNED = frozenset({Status.PARTIALLY_REFUNDED, Status.REFUNDED})
 _READABLE = frozenset({"card", "payin", "payid"})
 
 
@@ -45,6 +47,30 @@ def untrue(world: World, payment: Payment, view: PublicView, observed_by: str) -
     if is_word_only and payment.flow in _READABLE and payment.provider_status not in REFUND_FELL_THROUGH:
         return "its success was published on a webhook's word, without a read"
     return None
+
+
+def untrue_end(world: World, before: Payment, after: Payment) -> str | None:
+    """Why a refund, or a dispute, may not be told to have ended so, or to have begun again; None where it did."""
+    charges = [charge for charge in world.provider.charges if charge.intent == str(after.key)]
+    refunds = [refund for charge in charges for refund in charge.refunds]
+    for refund in refunds_of(after):
+        was = before.operations.get(refund.name)
+        if refund.outcome is None or (was is not None and was.outcome is refund.outcome):
+            continue
+        states = {each.state for each in refunds if each.note == refund.note}
+        if _ENDS[refund.outcome] not in states:
+            return f"{refund.name} is told to be {refund.outcome}, at the provider it is {states or 'unknown'}"
+    if before.status is Status.DISPUTED and after.status is Status.SUCCEEDED:
+        return _unless(all(charge.status != "in_dispute" for charge in charges), "its dispute is not over")
+    if before.status in _RETURNED and after.status is Status.REFUND_PENDING:
+        is_running = any(refund.state == "running" for refund in refunds)
+        is_more = sum(refund.amount for refund in refunds if refund.state == "returned") > before.refunded_minor
+        return _unless(is_running or is_more or "fell through" in {r.state for r in refunds}, "no refund runs")
+    return None
+
+
+def _unless(holds: bool, sentence: str) -> str | None:  # noqa: FBT001 - a condition, named by its caller
+    return None if holds else sentence
 
 
 def is_given_up(payment: Payment) -> bool:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.dialect import Dialect
+from orchestrator.lagging import BEHIND_MS
 from orchestrator.payment import Operation, refund_name
 from orchestrator.policy import Policy
 from tests.unit.core.building import card_body, card_intent, payid_body, payid_intent, payin_body, payin_intent
@@ -70,8 +71,13 @@ class Refunded:
         fields = {"refund_id": refund_id} | fields
         await self.world.command("refund", key=self.key, command_id=command_id or f"c-{refund_id}", **fields)
 
-    async def hear(self, word: str, *, means: str | None = None, **changes: Any) -> None:
-        """A webhook says one thing; a read says the same unless the provider means another."""
+    async def hear(self, word: str, *, means: str | None = None, at_once: bool = False, **changes: Any) -> None:
+        """A webhook says one thing; a read says the same unless the provider means another.
+
+        Some time passed since the last change, so that no read is behind, unless it comes `at_once`.
+        """
+        if not at_once:
+            await self.world.pass_time(BEHIND_MS)
         self.says(means or word, **changes)
         await self.world.hook(self.body(word, **changes), key=self.key)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrator.lagging import BEHIND_MS
 from orchestrator.payment import CAPTURE, CREATE, OperationState
 from orchestrator.policy import Policy
 from orchestrator.webhook_auth import authorization
@@ -45,9 +46,9 @@ async def test_vector_1_a_card_from_3ds_to_a_lost_dispute(world):
     assert world.story()[4:] == ["processing/confirming", "succeeded"]
     for word in ("return_pending", "return_rejected", "return_pending", "partially_refunded", "in_dispute"):
         await world.hook(body(word))
-    await world.hook(body("received"))
-    await world.hook(body("in_dispute"))
-    await world.hook(body("dispute_lost"))
+    for word in ("received", "in_dispute", "dispute_lost"):
+        await world.pass_time(BEHIND_MS)
+        await world.hook(body(word))
     assert world.story()[6:] == [
         "refund_pending",
         "succeeded",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.lagging import BEHIND_MS
 from tests.unit.core.building import card_body, card_intent, payin_body, payin_intent
 from tests.unit.engine.world import CARD, DAY_MS, PAYIN, World, said
 
@@ -29,7 +30,8 @@ class Paid:
         return self
 
     async def tell(self, word: str, *, means: str | None = None, **changes) -> None:
-        """A webhook says one thing; a read says the same unless the provider means another."""
+        """A webhook says one thing, some time later; a read says the same unless the provider means another."""
+        await self.world.pass_time(BEHIND_MS)
         self.world.provider.script(self.read, said(self._body(means or word, **changes)))
         await self.world.hook(self._body(word, **changes), key=self.key)
 
