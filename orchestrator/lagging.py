@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from orchestrator.payment import Payment, RefundOutcome, refunds_of
+from orchestrator.refund_course import one_fell_through
 from orchestrator.sighting import REFUND_FELL_THROUGH
 from orchestrator.statuses import Stage, Status
 
 if TYPE_CHECKING:
+    from orchestrator.payment import Payment
     from orchestrator.sighting import Sighting
 
 BEHIND_MS = 5_000  # so long after a change what a read shows may be older
@@ -32,26 +33,20 @@ _MAY_HAVE_STOOD_BEFORE: dict[Status, frozenset[Stage]] = {
 def may_be_behind(payment: Payment, sighting: Sighting, *, asked_ms: int) -> bool:
     """Whether a read, asked at `asked_ms`, may show how the payment stood before its last change.
 
-    A sum that is greater than the known one is news whenever it is told.
+    Where money went back, a sum that is greater than the known one is news whenever it is told.
     """
     if asked_ms - payment.since_ms >= BEHIND_MS:
         return False
     if sighting.refund_fell_through:
-        return payment.status is Status.REFUND_PENDING and _one_fell_through(payment)
+        return payment.status is Status.REFUND_PENDING and one_fell_through(payment)
     column = sighting.target.column if sighting.target is not None else None
     if column not in _MAY_HAVE_STOOD_BEFORE.get(payment.status, ()):
         return False
-    if (sighting.refunded_minor or 0) > payment.refunded_minor:
-        return False
     if column in _RETURNED:
-        return bool(payment.refunded_minor)
+        return 0 < payment.refunded_minor >= (sighting.refunded_minor or 0)
     return payment.status is not Status.SUCCEEDED or payment.provider_status in REFUND_FELL_THROUGH
 
 
 def looked_at_again(payment: Payment) -> Payment:
     """The payment unchanged but for another read of it in a few seconds."""
     return replace(payment, look_wanted=_LOOK_AFTER_A_GAP)
-
-
-def _one_fell_through(payment: Payment) -> bool:
-    return any(refund.outcome is RefundOutcome.FELL_THROUGH for refund in refunds_of(payment))

@@ -70,6 +70,7 @@ class Wait:
 
 
 WANTED_LOOKS_MAX = 6
+_WITH_THE_PROVIDER = frozenset({Stage.AWAIT, Stage.SETTLING, Stage.REFUND_PENDING})
 Step = Send | Read | ScanList | Tell | Become | Wait
 
 
@@ -231,12 +232,14 @@ def _overdue(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
 
 def _overdue_at(payment: Payment, policy: Policy) -> list[tuple[Review, int]]:
     due: list[tuple[Review, int]] = []
-    stale = policy.stale_after_ms.get(payment.flow)
-    if stage_of(payment.status, payment.reason) in {Stage.ACTION, Stage.AWAIT} and payment.expires_at_ms is not None:
+    stale, stage = policy.stale_after_ms.get(payment.flow), stage_of(payment.status, payment.reason)
+    if stage in {Stage.ACTION, Stage.AWAIT} and payment.expires_at_ms is not None:
         # The provider should have said long ago that it expired.
         due.append((Review.STALE, payment.expires_at_ms + policy.tail_ms))
     elif payment.status is Status.REQUIRES_ACTION and stale is not None:
         due.append((Review.STALE, payment.since_ms + stale))
+    elif stage in _WITH_THE_PROVIDER:
+        due.append((Review.STALE, payment.since_ms + policy.unsettled_after_ms))
     if payment.status is Status.REQUIRES_CAPTURE:
         due.append((Review.AUTHORISATION_AGED, payment.since_ms + policy.authorisation_aged_ms))
     if payment.reason is Reason.AWAITING_PAY_CODE and not pay_code_is_late(payment):

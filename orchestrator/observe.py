@@ -13,6 +13,7 @@ from orchestrator.refund_course import (
     refund_followed,
     returned_minor,
     sent_refund,
+    tells_nothing_of_one_in_doubt,
 )
 from orchestrator.sighting import REFUND_FELL_THROUGH, TARGETS, AmountCheck, Sighting, Source, Target
 from orchestrator.statuses import MATRIX, Move, Reason, Review, Stage, Status, stage_of
@@ -20,6 +21,7 @@ from orchestrator.statuses import MATRIX, Move, Reason, Review, Stage, Status, s
 READS = frozenset({Source.READ, Source.SCAN})
 SETTLED = "received"  # the one provider status that says the money is in the available balance
 UNUSABLE_READS_MAX = 3
+LOOKS_FOR_A_WORD = 4  # at once and after 5, 20 and 50 s: reads are behind for less
 UNCONFIRMED_AFTER_MS = 60_000
 _PAID = frozenset(
     {
@@ -74,13 +76,20 @@ def observe(payment: Payment, sighting: Sighting, *, belief: Belief, now_ms: int
 
     Only an explicit yes is success and only an explicit no is failure (I5); what is out of order changes nothing (I4).
     """
+    seen = _observed(payment, sighting, belief, now_ms)
+    has_moved = (seen.status, seen.reason) != (payment.status, payment.reason)
+    is_shown = sighting.source in READS and seen.awaited is not None and has_moved
+    return replace(seen, look_wanted=None, awaited=None) if is_shown else seen
+
+
+def _observed(payment: Payment, sighting: Sighting, belief: Belief, now_ms: int) -> Payment:
     payment = _proven_sent(payment, sighting, now_ms)
     if not sighting.usable:
         return _unusable(payment, sighting, now_ms)
     if _is_foreign(payment, sighting):
         return _unusable(payment.with_review(Review.FOREIGN_REFERENCE), sighting, now_ms)
     if sighting.source in READS:
-        payment = replace(payment, look_wanted=None)
+        payment = _looked_for(payment, sighting)
     if sighting.reference and payment.reference not in {None, sighting.reference}:
         payment = _other_reference(payment, sighting)
         if payment.reference != sighting.reference:
@@ -92,6 +101,17 @@ def observe(payment: Payment, sighting: Sighting, *, belief: Belief, now_ms: int
         wanted = 0 if sighting.source not in READS else None
         return _made(replace(payment, look_wanted=wanted), now_ms).with_review(Review.UNKNOWN_STATUS)
     return _follow_matrix(payment, sighting, _judged(payment, sighting, sighting.target, belief), belief, now_ms)
+
+
+def _looked_for(payment: Payment, sighting: Sighting) -> Payment:
+    """A read settles what a webhook told once it shows that word, or had time to: the first ones may be behind."""
+    is_settled = payment.awaited in {None, sighting.provider_status} or (payment.look_wanted or 0) >= LOOKS_FOR_A_WORD
+    return replace(payment, look_wanted=None, awaited=None) if is_settled else payment
+
+
+def _to_be_shown(payment: Payment, sighting: Sighting) -> Payment:
+    """The payment unchanged, but for reads that are to show what a webhook told."""
+    return replace(payment, look_wanted=0, awaited=sighting.provider_status)
 
 
 def _proven_sent(payment: Payment, sighting: Sighting, now_ms: int) -> Payment:
@@ -219,7 +239,7 @@ def _follow_matrix(payment: Payment, sighting: Sighting, target: Target, belief:
         return _contradicted(payment, sighting, now_ms)
     is_word_only = move is Move.CONFIRM and sighting.source not in READS
     if is_word_only and belief.has_read:
-        return replace(payment, look_wanted=0)
+        return _to_be_shown(payment, sighting)
     if move is not Move.MERGE and _needs_confirming(sighting, target, belief):
         return _claim(payment, sighting, row, now_ms)
     if move is Move.CONFIRM and row in _LATE_FROM and target.column in _PAID:
@@ -272,7 +292,7 @@ def _needs_confirming(sighting: Sighting, target: Target, belief: Belief) -> boo
 def _claim(payment: Payment, sighting: Sighting, row: Stage, now_ms: int) -> Payment:
     """A success that only a webhook told: one confirming read before it is published."""
     if row not in _CONFIRMABLE:
-        return replace(payment, look_wanted=0)
+        return _to_be_shown(payment, sighting)
     claimed = payment.claimed or Claimed(
         since_ms=now_ms,
         paid_minor=sighting.paid_minor,
@@ -362,14 +382,14 @@ def _operations_done(payment: Payment, now_ms: int) -> Payment:
 def _refund_fell_through(payment: Payment, sighting: Sighting, belief: Belief, now_ms: int) -> Payment:
     """`return_rejected` and `return_expired` are explicit: back to where the refund began (contract 3.3)."""
     if belief.has_read and may_have_fallen_through_before(payment, sighting):
-        return replace(payment, look_wanted=0)
+        return _to_be_shown(payment, sighting)
     if payment.status is Status.REFUNDED:
         return _refund_bounced(payment, sighting, belief, now_ms)
     if row_of(payment) in _NEVER_PAID:  # of a refund that we never heard of: the money came, and is still there
         paid = _judged(payment, sighting, TARGETS[SETTLED], belief)
         return _follow_matrix(payment, sighting, paid, belief, now_ms)
     if payment.status is not Status.REFUND_PENDING:
-        if sent_refund(payment) is None or payment.provider_status == sighting.provider_status:
+        if sent_refund(payment) is None or tells_nothing_of_one_in_doubt(payment, sighting):
             return payment
         payment = replace(payment, provider_status=sighting.provider_status)
         return refund_fell_through(payment, now_ms=now_ms)
@@ -384,7 +404,7 @@ def _refund_bounced(payment: Payment, sighting: Sighting, belief: Belief, now_ms
     payment = replace(payment, provider_status=sighting.provider_status)
     is_word_only = sighting.source not in READS
     if is_word_only and belief.has_read:
-        return replace(payment, look_wanted=0)
+        return _to_be_shown(payment, sighting)
     status, reason = payment.before_refund or (Status.SUCCEEDED, None)
     payment = payment.with_review(Review.REGRESSION_OBSERVED, *([Review.UNCONFIRMED] if is_word_only else []))
     return payment.moved(status, reason, now_ms=now_ms)

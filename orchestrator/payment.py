@@ -120,6 +120,7 @@ class Payment:
     looks: int = 0  # polls since status and reason were entered
     looked_at_ms: int | None = None  # when the provider last answered usably
     look_wanted: int | None = None  # something was said that only a read can confirm; how many were made for it
+    awaited: str | None = None  # the word of a webhook that reads are to show
     history: tuple[str, ...] = ()  # lines of `orchestrator.history`, for people only: nothing is decided by it
 
     @property

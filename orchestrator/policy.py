@@ -71,6 +71,7 @@ class Policy:
     unauthorised_pause_ms: int = 30_000
     min_left_at_send_ms: Mapping[str, int] = field(default_factory=lambda: {"payin": 960_000, "payid": 960_000})
     stale_after_ms: Mapping[str, int] = field(default_factory=lambda: {"card": DAY_S * 1000, "payin": 2 * DAY_S * 1000})
+    unsettled_after_ms: int = 21 * DAY_S * 1000  # cards settle within 14 days, refunds lapse after 10 (T-23)
     link_ttl_ms: int = DAY_S * 1000  # a gateway link without a deadline of its own
     pay_code_overdue_ms: int = 1_800_000
     polling: bool = True

@@ -6,13 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.payment import Operation, OperationState, Payment, RefundOutcome, open_refund, refunds_of, running
-from orchestrator.sighting import Source
+from orchestrator.sighting import REFUND_FELL_THROUGH, Source
 from orchestrator.statuses import Stage, Status
 
 if TYPE_CHECKING:
     from orchestrator.sighting import Sighting
 
 _RETURNED = frozenset({Status.PARTIALLY_REFUNDED, Status.REFUNDED})
+_RETURNED_STAGES = frozenset({Stage.PARTIALLY_REFUNDED, Stage.REFUNDED})
+_BEFORE_REFUNDS = frozenset({Stage.SETTLING, Stage.SUCCEEDED, Stage.PARTIALLY_REFUNDED})
 
 
 def sent_refund(payment: Payment) -> Operation | None:
@@ -45,24 +47,43 @@ def says_nothing_new(payment: Payment, sighting: Sighting) -> bool:
 
 
 def may_be_of_an_earlier_refund(payment: Payment, sighting: Sighting, *, row: Stage, column: Stage) -> bool:
-    """Whether a webhook may speak of a part that is back already: they come in any order, and more than once.
+    """Whether a webhook may speak of a refund that is over already: they come in any order, and more than once.
 
     A payin's tells no sum: taken for another refund, a late one would return money that nobody returned. A greater
-    sum is another refund, and so is the notice of one of ours that was taken.
+    sum is another refund, but that of a notice may be of one that fell through; the notice of one of ours that was
+    taken is its own.
     """
-    if sighting.source is not Source.WEBHOOK or (sighting.refunded_minor or 0) > payment.refunded_minor:
+    if sighting.source is not Source.WEBHOOK:
+        return False
+    is_more = (sighting.refunded_minor or 0) > payment.refunded_minor
+    if column is Stage.REFUND_PENDING:
+        refund = sent_refund(payment)
+        if refund is not None and refund.state is OperationState.DONE:
+            return False
+        is_part_over = row is Stage.PARTIALLY_REFUNDED and not is_more
+        return is_part_over or (row in _BEFORE_REFUNDS and one_fell_through(payment))
+    if column not in _RETURNED_STAGES or is_more:
         return False
     if row is Stage.REFUND_PENDING:
-        return bool(payment.refunded_minor) and column in {Stage.PARTIALLY_REFUNDED, Stage.REFUNDED}
+        return bool(payment.refunded_minor)
+    return row is Stage.PARTIALLY_REFUNDED and payment.provider_status in REFUND_FELL_THROUGH
+
+
+def one_fell_through(payment: Payment) -> bool:
+    """Whether a refund of ours was rejected, lapsed or was called off: its words may come again."""
+    return any(refund.outcome is RefundOutcome.FELL_THROUGH for refund in refunds_of(payment))
+
+
+def tells_nothing_of_one_in_doubt(payment: Payment, sighting: Sighting) -> bool:
+    """Whether a rejection may be that of an earlier refund, while it is not known whether a later one was taken."""
     refund = sent_refund(payment)
-    is_ours = refund is not None and refund.state is OperationState.DONE
-    return row is Stage.PARTIALLY_REFUNDED and column is Stage.REFUND_PENDING and not is_ours
+    is_taken = refund is not None and refund.state is OperationState.DONE
+    return payment.provider_status == sighting.provider_status or (one_fell_through(payment) and not is_taken)
 
 
 def may_have_fallen_through_before(payment: Payment, sighting: Sighting) -> bool:
     """Whether a webhook may speak of another refund of ours, which fell through, than of the one that is open."""
-    earlier = any(refund.outcome is RefundOutcome.FELL_THROUGH for refund in refunds_of(payment))
-    return earlier and sighting.source is Source.WEBHOOK and sent_refund(payment) is not None
+    return one_fell_through(payment) and sighting.source is Source.WEBHOOK and sent_refund(payment) is not None
 
 
 def refund_followed(before: Payment, after: Payment, *, now_ms: int) -> Payment:

@@ -110,15 +110,15 @@ def _is_with_a_person(payment: Payment, status: Status) -> bool:
 
 
 def _is_never_told(world: World, intent: str, payment: Payment, charge: Charge | None) -> bool:
-    """Unfinished, and so shown for ever, since the provider never says how it ended.
+    """Unfinished, and a person is told so, since the provider never says how it ended.
 
-    Nothing but a webhook tells of a link; and a card that was refunded before it settled shows no status any more
-    but that the refund fell through.
+    Nothing but a webhook tells of a link that was paid; and a card that was refunded before it settled shows no status
+    any more but that the refund fell through.
     """
-    if payment.flow == "gateway_link" and intent in world.courier.lost:
-        return True
-    is_hidden = charge is not None and charge.status in _FELL_THROUGH
-    return is_hidden and payment.reason is Reason.SETTLING
+    is_told = Review.STALE in payment.review or payment.status is Status.DISPUTED
+    is_link = payment.flow == "gateway_link" and intent in world.courier.lost and payment.customer_paid
+    is_hidden = charge is not None and charge.status in _FELL_THROUGH and payment.reason is Reason.SETTLING
+    return is_told and (is_link or is_hidden)
 
 
 def _without_charge(world: World, intent: str, payment: Payment, charges: list[Charge]) -> tuple[str, str] | None:

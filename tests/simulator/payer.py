@@ -27,6 +27,7 @@ class Payer:
         self._world = world
         self._dice = world.dice
         self._paid: set[str] = set()
+        self._falling = self._dice.pick((0.1, 0.1, 0.6))  # the share of refunds that fall through
         self.plans = 0  # what is still to be done, but for charges that lapse
 
     def refuses(self, intent: str) -> bool:
@@ -116,13 +117,15 @@ class Payer:
             self._pay(charge)
         elif deed == "fails" and charge.flow != "payid":
             self._world.provider.change(charge, "failed", pay_code=DECLINED)
+            if charge.flow == "payin" and self._dice.chance(0.3):
+                self._later(self._dice.skewed(1, HOUR_S), self._pay, charge)  # after all
         elif deed == "pays late" and charge.expires_s is not None:
             self._later(
                 charge.expires_s - self._world.loop.time() + self._dice.skewed(1, 6 * HOUR_S), self._pay, charge
             )
 
     def _pay(self, charge: Charge) -> None:
-        if charge.status not in {"pending", "expired"} or charge.intent in self._paid:
+        if charge.status not in {"pending", "expired", "failed"} or charge.intent in self._paid:
             return
         self._paid.add(charge.intent)
         if charge.flow == "card":
@@ -172,7 +175,7 @@ class Payer:
         refund = charge.running
         if refund is None:
             return
-        if self._dice.chance(0.15):
+        if self._dice.chance(self._falling):
             refund.state = "fell through"
             self._world.provider.change(charge, self._dice.pick(("return_rejected", "return_expired")))
             return

@@ -187,7 +187,7 @@ class Provider:
         amount = _minor(asked, "minor" if charge.flow == "card" else charge.currency)
         self._world.truth.refunding(charge.intent, note, amount)
         may = charge.status in ({"waiting", "received"} if charge.flow == "card" else {"received"})
-        if charge.refunds and charge.status in {"partially_refunded", "return_received", "return_rejected"}:
+        if charge.refunds and charge.status in {"partially_refunded", "return_received", "return_rejected", "return_expired"}:
             may = True
         if not may or charge.running or not charge.is_refundable or charge.returned + amount > charge.paid:
             return 422, {"errors": {"message": "not refundable"}}

@@ -69,7 +69,7 @@ def untrue_end(world: World, before: Payment, after: Payment) -> str | None:
     return None
 
 
-def _unless(holds: bool, sentence: str) -> str | None:  # noqa: FBT001 - a condition, named by its caller
+def _unless(holds: bool, sentence: str) -> str | None:
     return None if holds else sentence
 
 

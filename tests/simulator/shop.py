@@ -43,6 +43,7 @@ class Shop:
         self._heard: dict[str, int] = {}  # the last sequence of each payment
         self._commands = 0
         self._codes: dict[str, int] = {}
+        self._is_eager = self._dice.chance(0.3)  # to refund, and at once
         self.to_send = 0
 
     def open(self) -> None:
@@ -81,9 +82,9 @@ class Shop:
             self._command(self._dice.skewed(0.1, 3600), intent, "capture")
         elif action.get("type") == "otp":
             self._confirm(key, intent)
-        elif data["status"] == "succeeded" and self._dice.chance(0.5):
+        elif data["status"] == "succeeded" and self._dice.chance(0.9 if self._is_eager else 0.5):
             self._refund(intent, data["paid_minor"])
-        elif data["status"] == "partially_refunded" and self._dice.chance(0.4):
+        elif data["status"] == "partially_refunded" and self._dice.chance(0.9 if self._is_eager else 0.4):
             self._refund(intent, data["paid_minor"] - data["refunded_minor"])
 
     def _was_sent_before(self, intent: dict[str, Any]) -> None:
@@ -139,7 +140,7 @@ class Shop:
         refund_id = f"r-{self._commands}"
         fields = {"refund_id": refund_id, "amount_minor": amount, "reason": f"Reason {refund_id}"}
         self._world.truth.refund_asked(intent, fields)
-        self._command(self._dice.skewed(0.5, 3600), intent, "refund", **fields)
+        self._command(self._dice.skewed(0.5, 30 if self._is_eager else 3600), intent, "refund", **fields)
 
     def _command(self, delay_s: float, intent: dict[str, Any], name: str, **fields: Any) -> None:
         self._commands += 1

@@ -12,7 +12,7 @@ import pytest
 from orchestrator import advance, next_step
 from orchestrator.adapters.memory_store import MemoryStore
 from tests.simulator.planted import __main__ as command
-from tests.simulator.planted import calling, judging, relaying, storing, working
+from tests.simulator.planted import calling, judging, refunding, relaying, storing, working
 from tests.simulator.planted.bug import Bug, attribute, everywhere, item
 from tests.simulator.planted.hunt import Catch, false_alarms, hunt
 from tests.simulator.planted.table import BUGS
@@ -20,7 +20,7 @@ from tests.simulator.run import Violation
 
 OURS = ("orchestrator", "workers")
 PAGE = Path(__file__).parents[2] / "docs" / "planted-bugs.md"
-PARTS = (storing, calling, judging, working, relaying)
+PARTS = (storing, calling, judging, refunding, working, relaying)
 
 
 @pytest.mark.timeout(900)

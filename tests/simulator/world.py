@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 SECRETS = ("tok_", "po1.", "secret")
 BEGINS_S = 1_800_000_000.0
 IN_DOUBT_AGED_MS = 2 * 3600 * 1000  # a day of looks shows nothing that two hours do not
+UNSETTLED_AFTER_MS = 3 * 86_400_000  # here cards settle within hours, and refunds end
 SKEW_MAX_S = 0.5  # what a store clock is off at most, by how it is heard
 
 
@@ -93,6 +94,7 @@ class World:
             payid_own_mailboxes=frozenset({"ada@example.com"}) if self.dice.chance(0.3) else frozenset(),
             dialect=Dialect(card_refund_unit="minor"),
             in_doubt_aged_ms=IN_DOUBT_AGED_MS,
+            unsettled_after_ms=UNSETTLED_AFTER_MS,
         )
         self.rules = IntakeRules(merchants=frozenset({"default", "shop-b"}), flows=frozenset(FLOWS))
         self.webhooks = WebhookAuth("https://hooks.example", ("secret",))

@@ -8,13 +8,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from orchestrator import commands, doubt, limits, money, next_step, observe
-from orchestrator.doubt import ATTEMPTS_MAX, UNMOVED_FOR_MS, once_more
+from orchestrator.doubt import ATTEMPTS_MAX
 from orchestrator.flows import FLOWS, provider_object
 from orchestrator.money import EXPONENTS
 from orchestrator.next_step import Send
 from orchestrator.payment import CAPTURE, Operation, OperationState, running
 from orchestrator.sighting import REFUND_FELL_THROUGH, TARGETS, Target
-from orchestrator.statuses import FINAL, MATRIX, Move, Reason, Stage, Status
+from orchestrator.statuses import MATRIX, Move, Reason, Stage, Status
 from tests.simulator.planted.bug import Bug, attribute, everywhere, item, together
 
 if TYPE_CHECKING:
@@ -138,20 +138,6 @@ def _loss_ignored() -> Iterator[None]:
 
 
 @contextmanager
-def _refund_repeated() -> Iterator[None]:
-    real = doubt._still_absent
-
-    def still_absent(payment: Payment, operation: Operation, *, asked_ms: int, now_ms: int) -> Payment:
-        since_ms, is_refund = operation.absent_since_ms, operation.amount_minor is not None
-        if is_refund and since_ms is not None and asked_ms - since_ms >= UNMOVED_FOR_MS:
-            return once_more(payment, operation, now_ms=now_ms) if operation.attempt < ATTEMPTS_MAX else payment
-        return real(payment, operation, asked_ms=asked_ms, now_ms=now_ms)
-
-    with attribute(doubt, "_still_absent", still_absent):
-        yield
-
-
-@contextmanager
 def _capture_repeated_at_once() -> Iterator[None]:
     real = doubt.grace_ends_ms
 
@@ -202,12 +188,6 @@ def _one_look() -> Iterator[None]:
         return None if payment.looks else real(payment, policy)
 
     with attribute(next_step, "_next_look", next_look):
-        yield
-
-
-@contextmanager
-def _refund_pending_is_final() -> Iterator[None]:
-    with attribute(next_step, "FINAL", FINAL | {Status.REFUND_PENDING}):
         yield
 
 
@@ -300,13 +280,6 @@ BUGS = (
         plant=_loss_ignored,
     ),
     Bug(
-        name="refund-repeated",
-        breaks=("I1",),
-        rule="A refund in doubt is never repeated by the program.",
-        mistake="It is sent again once two reads show nothing of it.",
-        plant=_refund_repeated,
-    ),
-    Bug(
         name="capture-repeated-at-once",
         breaks=("I1",),
         rule="A capture in doubt is repeated only after two reads a minute apart, both after the grace.",
@@ -340,13 +313,6 @@ BUGS = (
         rule="An unfinished payment is polled until it is finished.",
         mistake="One answer ends the polling: from then on only webhooks tell.",
         plant=_one_look,
-    ),
-    Bug(
-        name="refund-pending-is-final",
-        breaks=("I2", "I6"),
-        rule="An unfinished payment is always due at some time.",
-        mistake="A running refund is taken for the end.",
-        plant=_refund_pending_is_final,
     ),
     Bug(
         name="all-merchants-paused",

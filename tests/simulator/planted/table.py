@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.simulator.planted import calling, judging, relaying, storing, working
+from tests.simulator.planted import calling, judging, refunding, relaying, storing, working
 
-BUGS = {bug.name: bug for part in (storing, calling, judging, working, relaying) for bug in part.BUGS}
+BUGS = {bug.name: bug for part in (storing, calling, judging, refunding, working, relaying) for bug in part.BUGS}

@@ -295,6 +295,23 @@ def test_a_payment_that_the_provider_never_expires_goes_stale_two_days_after_its
 
 
 @pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (Status.PROCESSING, Reason.SETTLING),
+        (Status.PROCESSING, Reason.AWAITING_PROVIDER),
+        (Status.REFUND_PENDING, None),
+    ],
+)
+def test_what_the_provider_never_finishes_goes_stale_after_three_weeks(status, reason):
+    payment = waiting(card_intent(), status, reason, looks=90, looked_at_ms=NOW_MS + 21 * DAY)
+    assert not isinstance(step(payment, NOW_MS + 21 * DAY - 1), Become)
+    became = step(payment, NOW_MS + 21 * DAY)
+    assert isinstance(became, Become)
+    assert became.payment.review == (Review.STALE,)
+    assert due_of(became.payment, NOW_MS + 21 * DAY) > NOW_MS + 21.9 * DAY
+
+
+@pytest.mark.parametrize(
     ("method", "params", "is_told"),
     [
         ("ph_ewallet_gcash_php", {}, True),
