@@ -13,10 +13,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from orchestrator import rulings
+from orchestrator.amounts import SETTLED
 from orchestrator.card_numbers import mask_text
 from orchestrator.errors import RefusedError
 from orchestrator.money import AMOUNT_MAX
-from orchestrator.observe import SETTLED
 from orchestrator.payment import CAPTURE, CONFIRM_OTP, CREATE, REFUND_PREFIX, Payment, is_doubted
 from orchestrator.sighting import TARGETS
 from orchestrator.statuses import FINAL, Reason, Review, Stage, Status

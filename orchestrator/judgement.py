@@ -7,9 +7,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from orchestrator.history import Verdict, word
-from orchestrator.observe import READS, is_of_an_earlier_attempt, row_of
+from orchestrator.observe import is_of_an_earlier_attempt, row_of
 from orchestrator.payment import Operation, OperationState, Payment, PublicView, public_view
-from orchestrator.sighting import AmountCheck, Sighting, Source
+from orchestrator.sighting import READS, AmountCheck, Sighting, Source
 from orchestrator.statuses import MATRIX, Move, Status
 
 if TYPE_CHECKING:

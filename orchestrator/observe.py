@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from orchestrator.amounts import PAID, SETTLED, SUCCEEDED_ONCE, is_underpaid, received_minor, with_money, with_returned
 from orchestrator.doubt import in_doubt
 from orchestrator.payment import CAPTURE, CREATE, Claimed, OperationState, Payment, is_doubted, is_under_way
 from orchestrator.refund_course import (
@@ -15,25 +16,12 @@ from orchestrator.refund_course import (
     sent_refund,
     tells_nothing_of_one_in_doubt,
 )
-from orchestrator.sighting import REFUND_FELL_THROUGH, TARGETS, AmountCheck, Sighting, Source, Target
+from orchestrator.sighting import READS, REFUND_FELL_THROUGH, TARGETS, AmountCheck, Sighting, Source, Target
 from orchestrator.statuses import MATRIX, Move, Reason, Review, Stage, Status, stage_of
 
-READS = frozenset({Source.READ, Source.SCAN})
-SETTLED = "received"  # the one provider status that says the money is in the available balance
 UNUSABLE_READS_MAX = 3
 LOOKS_FOR_A_WORD = 4  # at once and after 5, 20 and 50 s: reads are behind for less
 UNCONFIRMED_AFTER_MS = 60_000
-_PAID = frozenset(
-    {
-        Stage.SETTLING,
-        Stage.SUCCEEDED,
-        Stage.REFUND_PENDING,
-        Stage.PARTIALLY_REFUNDED,
-        Stage.REFUNDED,
-        Stage.DISPUTED,
-        Stage.DISPUTE_LOST,
-    }
-)
 _CONFIRMABLE = frozenset(
     {
         Stage.ACCEPTED,
@@ -48,8 +36,7 @@ _CONFIRMABLE = frozenset(
 )
 _MAY_WANT_A_CODE = frozenset({Stage.ACTION, Stage.AWAIT})  # from all others there is no way back to them
 _REFUNDABLE = frozenset({Stage.SETTLING, Stage.SUCCEEDED, Stage.PARTIALLY_REFUNDED, Stage.DISPUTED})
-_NEVER_PAID = frozenset(Stage) - _PAID
-_SUCCEEDED_ONCE = _PAID - {Stage.SETTLING}
+_NEVER_PAID = frozenset(Stage) - PAID
 _UNANSWERED = frozenset({OperationState.READY, OperationState.SENDING, OperationState.IN_DOUBT})
 _LATE_FROM = frozenset({Stage.FAILED, Stage.EXPIRED, Stage.CANCELED})
 _WAITING_REVIEWS = (
@@ -98,7 +85,7 @@ def _observed(payment: Payment, sighting: Sighting, belief: Belief, now_ms: int)
     if sighting.refund_fell_through:
         return _refund_fell_through(payment, sighting, belief, now_ms)
     if sighting.target is None:
-        wanted = 0 if sighting.source not in READS else None
+        wanted = 0 if sighting.source not in READS else payment.look_wanted
         return _made(replace(payment, look_wanted=wanted), now_ms).with_review(Review.UNKNOWN_STATUS)
     return _follow_matrix(payment, sighting, _judged(payment, sighting, sighting.target, belief), belief, now_ms)
 
@@ -166,11 +153,11 @@ def _other_reference(payment: Payment, sighting: Sighting) -> Payment:
     """
     aliases = tuple(sorted({*payment.aliases, sighting.reference or ""}))
     column = sighting.target.column if sighting.target else None
-    is_paid = payment.customer_paid or payment.claimed is not None or row_of(payment) in _PAID
-    if column in _PAID and not is_paid:
+    is_paid = payment.customer_paid or payment.claimed is not None or row_of(payment) in PAID
+    if column in PAID and not is_paid:
         rest = tuple(sorted({*aliases, payment.reference or ""} - {sighting.reference}))
         return replace(payment, aliases=rest, reference=sighting.reference)
-    is_alarming = column in _PAID or (sighting.source is Source.SCAN and column is not Stage.FAILED)
+    is_alarming = column in PAID or (sighting.source is Source.SCAN and column is not Stage.FAILED)
     payment = replace(payment, aliases=aliases)
     return payment.with_review(Review.DUPLICATE_EXTERNAL_ID) if is_alarming else payment
 
@@ -194,11 +181,12 @@ def _made(payment: Payment, now_ms: int) -> Payment:
 
 def _judged(payment: Payment, sighting: Sighting, target: Target, belief: Belief) -> Target:
     """Withhold success and capture where the amounts are not those that were asked (D-02, D-04)."""
-    short = _is_underpaid(payment, sighting)
+    short = is_underpaid(payment, sighting)
     wrong = sighting.amount is AmountCheck.MISMATCH or sighting.currency_differs
     if target.column is Stage.SETTLING and belief.waiting_is_success and not wrong:
         target = Target(column=Stage.SUCCEEDED, status=Status.SUCCEEDED)
-    if target.column is Stage.REFUNDED and 0 < (returned_minor(payment, sighting) or 0) < _received(payment, sighting):
+    returned = returned_minor(payment, sighting) or 0
+    if target.column is Stage.REFUNDED and 0 < returned < received_minor(payment, sighting):
         return Target(column=Stage.PARTIALLY_REFUNDED, status=Status.PARTIALLY_REFUNDED)
     is_withheld = (wrong or short) and not _has_succeeded(payment)
     if (target.column is Stage.SUCCEEDED and is_withheld) or (target.column is Stage.AUTHORISED and wrong):
@@ -210,18 +198,8 @@ def _has_succeeded(payment: Payment) -> bool:
     """Whether success was told before: an amount that is said again, perhaps one that a person accepted, ends none."""
     row = row_of(payment)
     if row is not Stage.REFUND_PENDING:
-        return row in _SUCCEEDED_ONCE
-    return payment.before_refund is not None and stage_of(*payment.before_refund) in _SUCCEEDED_ONCE
-
-
-def _received(payment: Payment, sighting: Sighting) -> int:
-    """What came in; where no paid amount was ever told, the total."""
-    return payment.paid_minor or sighting.paid_minor or sighting.total_minor or payment.total_minor or 0
-
-
-def _is_underpaid(payment: Payment, sighting: Sighting) -> bool:
-    total = sighting.total_minor if sighting.total_minor is not None else payment.total_minor
-    return sighting.paid_minor is not None and total is not None and sighting.paid_minor < total
+        return row in SUCCEEDED_ONCE
+    return payment.before_refund is not None and stage_of(*payment.before_refund) in SUCCEEDED_ONCE
 
 
 def _follow_matrix(payment: Payment, sighting: Sighting, target: Target, belief: Belief, now_ms: int) -> Payment:
@@ -235,14 +213,15 @@ def _follow_matrix(payment: Payment, sighting: Sighting, target: Target, belief:
         move = Move.CONFIRM
     if is_of_an_earlier_attempt(payment, sighting):
         return payment
-    if move is Move.STALE or (row is Stage.REFUNDED and not _may_leave_refunded(payment, target)):
+    is_over = row is Stage.REFUNDED and not _may_leave_refunded(payment, target)
+    if move is Move.STALE or is_over or _is_early_no(payment, sighting, move, now_ms):
         return _contradicted(payment, sighting, now_ms)
     is_word_only = move is Move.CONFIRM and sighting.source not in READS
     if is_word_only and belief.has_read:
         return _to_be_shown(payment, sighting)
     if move is not Move.MERGE and _needs_confirming(sighting, target, belief):
         return _claim(payment, sighting, row, now_ms)
-    if move is Move.CONFIRM and row in _LATE_FROM and target.column in _PAID:
+    if move is Move.CONFIRM and row in _LATE_FROM and target.column in PAID:
         payment = payment.with_review(Review.LATE_PAYMENT)
     if row is Stage.REFUNDED and target.column is Stage.SUCCEEDED:
         payment = payment.with_review(Review.REGRESSION_OBSERVED)
@@ -254,7 +233,7 @@ def is_of_an_earlier_attempt(payment: Payment, sighting: Sighting) -> bool:
     """Whether it tells how another attempt's payment stands, unpaid: it names no reference, its path tells which."""
     is_earlier = sighting.attempt is not None and sighting.attempt < payment.create.attempt
     is_told_apart = sighting.reference is None and payment.reference is not None
-    return is_earlier and is_told_apart and sighting.target is not None and sighting.target.column not in _PAID
+    return is_earlier and is_told_apart and sighting.target is not None and sighting.target.column not in PAID
 
 
 def _may_leave_refunded(payment: Payment, target: Target) -> bool:
@@ -274,6 +253,13 @@ def row_of(payment: Payment) -> Stage:
     if row is Stage.AUTHORISED and capture is not None and is_under_way(capture):
         return Stage.CAPTURING
     return row
+
+
+def _is_early_no(payment: Payment, sighting: Sighting, move: Move, now_ms: int) -> bool:
+    """Whether a read says no where a success was just told: it may be behind, and is repeated before it counts."""
+    claimed = payment.claimed
+    is_read = sighting.source in READS and move is Move.CONFIRM
+    return is_read and claimed is not None and now_ms - claimed.since_ms < UNCONFIRMED_AFTER_MS
 
 
 def _contradicted(payment: Payment, sighting: Sighting, now_ms: int) -> Payment:
@@ -322,53 +308,9 @@ def _applied(payment: Payment, sighting: Sighting, target: Target, now_ms: int) 
         payment = replace(payment, failure={"code": "failed", "message": "The provider gave no reason."})
     if (old.status, old.reason) != (payment.status, payment.reason):
         payment = payment.without_review(*_WAITING_REVIEWS)
-    payment = _with_returned(_with_money(payment, sighting, target), target, returned_minor(old, sighting))
+    payment = with_returned(with_money(payment, sighting, target), target, returned_minor(old, sighting))
     payment = refund_followed(old, payment, now_ms=now_ms)
-    return _operations_done(payment, now_ms) if target.column in _PAID else payment
-
-
-def _with_money(payment: Payment, sighting: Sighting, target: Target) -> Payment:
-    payment = payment.with_review(*sighting.review, *_amount_reviews(payment, sighting, target))
-    if sighting.amount is AmountCheck.OK and sighting.total_minor is not None:
-        payment = replace(payment, total_minor=sighting.total_minor)
-    if target.column in _PAID:
-        paid = sighting.paid_minor if sighting.amount is not AmountCheck.MISMATCH else None
-        has_paid = payment.customer_paid or target.reason is not Reason.AMOUNT_REVIEW or bool(paid)
-        payment = replace(payment, customer_paid=has_paid, paid_minor=paid or payment.paid_minor)
-    if target.reason is Reason.AMOUNT_REVIEW and sighting.source not in READS:
-        payment = replace(payment, look_wanted=0)
-    if target.column in _SUCCEEDED_ONCE and target.reason is None:
-        payment = replace(payment, paid_minor=payment.paid_minor or payment.total_minor or 0)
-    if target.status is Status.SUCCEEDED:
-        payment = replace(payment, settled=payment.settled or sighting.provider_status == SETTLED)
-    return payment
-
-
-def _with_returned(payment: Payment, target: Target, known: int | None) -> Payment:
-    """The returned sum, which may only grow; one that nobody knows, or shrinks, is for a person (contract 3.5)."""
-    if target.status is Status.REFUNDED:
-        payment = payment if known else payment.with_review(Review.REFUND_AMOUNT_UNKNOWN)
-        return replace(payment, refunded_minor=max(known or payment.paid_minor, payment.refunded_minor))
-    if target.status is not Status.PARTIALLY_REFUNDED or not known:
-        return payment
-    if known < payment.refunded_minor:
-        return payment.with_review(Review.REFUND_AMOUNT_UNKNOWN)
-    return replace(payment, refunded_minor=known)
-
-
-def _amount_reviews(payment: Payment, sighting: Sighting, target: Target) -> tuple[Review, ...]:
-    reviews: list[Review] = []
-    if sighting.amount is AmountCheck.MISMATCH:
-        reviews.append(Review.AMOUNT_MISMATCH)
-    if sighting.currency_differs:
-        reviews.append(Review.CURRENCY_MISMATCH)
-    if target.column is Stage.SUCCEEDED and not reviews:
-        total = sighting.total_minor if sighting.total_minor is not None else payment.total_minor
-        if _is_underpaid(payment, sighting):
-            reviews.append(Review.UNDERPAID)
-        elif sighting.paid_minor is not None and total is not None and sighting.paid_minor > total:
-            reviews.append(Review.OVERPAID)
-    return tuple(reviews)
+    return _operations_done(payment, now_ms) if target.column in PAID else payment
 
 
 def _operations_done(payment: Payment, now_ms: int) -> Payment:

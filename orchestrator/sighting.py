@@ -27,6 +27,9 @@ class Source(StrEnum):
     PERSON = "person"
 
 
+READS = frozenset({Source.READ, Source.SCAN})
+
+
 class AmountCheck(StrEnum):
     """Whether the provider speaks of the amount that was asked."""
 

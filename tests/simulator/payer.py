@@ -112,13 +112,13 @@ class Payer:
             if looks_left:
                 self._later(self._dice.skewed(5, 10 * MINUTE_S), self._act, charge, looks_left - 1)
             return
-        deed = self._dice.weighed({"pays": 14, "gives up": 3, "pays late": 2, "fails": 1})
+        deed = self._dice.weighed({"pays": 14, "gives up": 3, "pays late": 2, "fails": 3})
         if deed == "pays":
             self._pay(charge)
         elif deed == "fails" and charge.flow != "payid":
             self._world.provider.change(charge, "failed", pay_code=DECLINED)
-            if charge.flow == "payin" and self._dice.chance(0.3):
-                self._later(self._dice.skewed(1, HOUR_S), self._pay, charge)  # after all
+            if charge.flow == "payin" and self._dice.chance(0.6):
+                self._later(self._dice.skewed(1, 10 * MINUTE_S), self._pay, charge)  # after all
         elif deed == "pays late" and charge.expires_s is not None:
             self._later(
                 charge.expires_s - self._world.loop.time() + self._dice.skewed(1, 6 * HOUR_S), self._pay, charge

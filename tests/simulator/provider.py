@@ -33,6 +33,7 @@ _REFUNDS = {
     "/v2/payins/refund": "payin",
     "/v1/payment_requests/refund": "payid",
 }
+_REFUNDABLE = frozenset({"received", "partially_refunded", "return_received", "return_rejected", "return_expired"})
 _NOTIFICATIONS = ("webhook_notification", "payment_request_notification", "payment_gateway_notification")
 
 
@@ -186,9 +187,7 @@ class Provider:
         asked = next(body[name] for name in ("refund_amount", "amount") if name in body)
         amount = _minor(asked, "minor" if charge.flow == "card" else charge.currency)
         self._world.truth.refunding(charge.intent, note, amount)
-        may = charge.status in ({"waiting", "received"} if charge.flow == "card" else {"received"})
-        if charge.refunds and charge.status in {"partially_refunded", "return_received", "return_rejected", "return_expired"}:
-            may = True
+        may = charge.status in _REFUNDABLE | ({"waiting"} if charge.flow == "card" else set())
         if not may or charge.running or not charge.is_refundable or charge.returned + amount > charge.paid:
             return 422, {"errors": {"message": "not refundable"}}
         self.refunds[charge.reference, note] += 1

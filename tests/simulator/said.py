@@ -25,6 +25,7 @@ _PROOFS: dict[Status, frozenset[str]] = {
 }
 _ENDS = {RefundOutcome.RETURNED: "returned", RefundOutcome.FELL_THROUGH: "fell through"}
 _RETURNED = frozenset({Status.PARTIALLY_REFUNDED, Status.REFUNDED})
+_UNPAID = frozenset({Status.FAILED, Status.EXPIRED, Status.CANCELED})
 _READABLE = frozenset({"card", "payin", "payid"})
 
 
@@ -50,8 +51,12 @@ def untrue(world: World, payment: Payment, view: PublicView, observed_by: str) -
 
 
 def untrue_end(world: World, before: Payment, after: Payment) -> str | None:
-    """Why a refund, or a dispute, may not be told to have ended so, or to have begun again; None where it did."""
+    """Why a payment, a refund or a dispute may not be told to have ended so, or begun again; None where it did."""
     charges = [charge for charge in world.provider.charges if charge.intent == str(after.key)]
+    if before.claimed is not None and after.status in _UNPAID and any(charge.paid for charge in charges):
+        return f"its success was told, and true, and it is {after.status}"
+    if world.tail.lost_s is not None:
+        return None  # an end may have been lost, and what comes next be taken for it
     refunds = [refund for charge in charges for refund in charge.refunds]
     for refund in refunds_of(after):
         was = before.operations.get(refund.name)

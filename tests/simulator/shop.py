@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.flows import FLOWS
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from tests.simulator.world import World
 
 RIGHT_CODE = "1234"  # how a one-time code begins that the provider takes
+REFUNDS_MAX = 4  # of a payment: each takes up to a day to be heard of
 SHARES = {"card": 4, "payin": 4, "payid": 2, "gateway_link": 2}
 METHODS = {
     "ph_ewallet_gcash_php": ("PHP", {}),
@@ -43,6 +45,7 @@ class Shop:
         self._heard: dict[str, int] = {}  # the last sequence of each payment
         self._commands = 0
         self._codes: dict[str, int] = {}
+        self._refunds: Counter[str] = Counter()  # asked for, of each payment
         self._is_eager = self._dice.chance(0.3)  # to refund, and at once
         self.to_send = 0
 
@@ -135,7 +138,11 @@ class Shop:
     def _refund(self, intent: dict[str, Any], left_minor: int) -> None:
         amount = left_minor if self._dice.chance(0.4) else self._dice.count(1, max(1, left_minor))
         charges = self._world.provider.charges
+        key = f"{intent['merchant']}/{intent['intent_id']}"
         if any(refund.note == "dashboard" for charge in charges for refund in charge.refunds):
+            return
+        self._refunds[key] += 1
+        if self._refunds[key] > REFUNDS_MAX:
             return
         refund_id = f"r-{self._commands}"
         fields = {"refund_id": refund_id, "amount_minor": amount, "reason": f"Reason {refund_id}"}

@@ -35,12 +35,17 @@ class Tail:
     def __init__(self, world: World) -> None:
         self.lost_s: float | None = None
         self._world = world
+        self._taken_along: set[str] = set()  # intents that were stored when the last writes were lost, and are not now
         self._before: deque[_Snapshot] = deque(maxlen=WRITES_MAX)
 
     @property
     def is_fresh(self) -> bool:
         """Whether writes were lost just now."""
         return self.lost_s is not None and self._world.loop.time() < self.lost_s + AFTERSHOCK_S
+
+    def took(self, intent: str) -> bool:
+        """Whether an intent that was stored may have gone with the last writes."""
+        return self.is_fresh or intent in self._taken_along
 
     def comes(self) -> None:
         """A write comes: perhaps those before it are lost first."""
@@ -63,6 +68,7 @@ class Tail:
     def _lose(self, then: _Snapshot) -> None:
         world, store = self._world, self._world.store
         self.lost_s = world.loop.time()
+        self._taken_along = {str(key) for key in store._payments.keys() - then.payments.keys()}
         world.story.tell(f"the store comes back without its last writes; {len(then.payments)} payments are left")
         for kept, were in (
             (store._payments, then.payments),

@@ -44,7 +44,7 @@ class Truth:
             intent = "no/intent"
         if self._world.checks.payment_of(intent) is not None:
             self.known.add(intent)
-        elif not self._world.tail.is_fresh and not any(
+        elif not self._world.tail.took(intent) and not any(
             letter.body == fields[b"intent"] for letter in self._world.store.dead_letters
         ):
             self._world.violated("I2", f"{intent} was taken off the queue, and is neither stored nor refused")

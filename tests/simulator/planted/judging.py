@@ -321,4 +321,18 @@ BUGS = (
         mistake="They pause all.",
         plant=_all_paused,
     ),
+    Bug(
+        name="one-look-for-a-word",
+        breaks=("I6",),
+        rule="What a webhook told is looked for until reads cannot be behind any more.",
+        mistake="The first read settles it.",
+        plant=lambda: attribute(observe, "LOOKS_FOR_A_WORD", 0),
+    ),
+    Bug(
+        name="no-just-after-yes",
+        breaks=("I5", "I6"),
+        rule="A no that a read shows just after a success was told may be older; it is read again.",
+        mistake="It ends the payment.",
+        plant=lambda: attribute(observe, "_is_early_no", lambda *_: False),
+    ),
 )

@@ -216,6 +216,23 @@ async def test_a_contradicted_success_is_not_published(world):
     assert not world.last()["customer_paid"]
 
 
+async def test_i5_a_no_that_a_read_shows_just_after_a_success_was_told_is_read_again_before_it_counts(world):
+    world.provider.script("card", said(body("failed")))
+    await world.hook(body("received"))
+    await world.pass_time(30_000)
+    assert world.story()[2:] == ["processing/confirming"]
+    world.provider.script("card", said(body("received")))
+    await world.pass_time(MINUTE_MS)
+    assert world.story()[2:] == ["processing/confirming", "succeeded"]
+
+
+async def test_i5_a_no_that_reads_go_on_to_show_ends_a_success_that_was_only_told(world):
+    world.provider.script("card", said(body("failed")))
+    await world.hook(body("received"))
+    await world.pass_time(3 * MINUTE_MS)
+    assert world.story()[2:] == ["processing/confirming", "failed"]
+
+
 async def test_a_declined_card_fails_with_its_words(world):
     declined = {"error_code": "issuer_declined", "error_message": "Card declined"}
     await world.hook(body("failed", pay_code=declined))

@@ -52,3 +52,28 @@ async def test_i5_a_webhooks_success_that_the_read_does_not_show_yet_waits_and_i
     await world.hook(payin_body("received", **QR), key=PAYIN)
     await world.pass_time(5 * MINUTE_MS)
     assert world.story(PAYIN)[2:] == ["processing/confirming", "succeeded"]
+
+
+@pytest.mark.parametrize("between", [(), (said(payin_body("mystery")),), (said({}, 500),)], ids=["", "unknown", "500"])
+async def test_i6_money_after_a_failure_is_found_though_the_first_reads_are_behind(between):
+    world = await created()
+    failed = said(payin_body("failed"))
+    await world.hook(payin_body("failed"), key=PAYIN)
+    world.provider.script("detail", failed, failed, *between, RECEIVED)
+    await world.hook(payin_body("received"), key=PAYIN)
+    assert world.story(PAYIN)[2:] == ["failed"]
+    await world.pass_time(MINUTE_MS)
+    assert world.story(PAYIN)[-1] == "succeeded"
+    assert "late_payment" in world.last(PAYIN)["review"]
+    await world.assert_consistent(PAYIN)
+
+
+async def test_i6_a_word_that_no_read_shows_is_looked_for_four_times_and_no_more():
+    world = await created()
+    await world.hook(payin_body("failed"), key=PAYIN)
+    world.provider.script("detail", said(payin_body("failed")))
+    before = world.provider.calls["detail"]
+    await world.hook(payin_body("received"), key=PAYIN)
+    await world.pass_time(DAY_MS)
+    assert world.provider.calls["detail"] - before == 4
+    assert world.story(PAYIN)[2:] == ["failed"]
