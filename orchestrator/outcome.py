@@ -69,7 +69,7 @@ def after_reply(
     body shows.
     """
     verdict = verdict_of(reply)
-    if verdict is Verdict.ANSWERED and sighting.usable:
+    if verdict is Verdict.ANSWERED and sighting.usable and not _has_ended(payment, operation_name):
         payment = _taken(payment, operation_name, sighting, now_ms=now_ms)
         payment = observe(payment, sighting, belief=belief, now_ms=now_ms)
     operation = payment.operations.get(operation_name)
@@ -98,6 +98,12 @@ def _not_executed(
         return _otp_refused(payment, operation, *_CODE_NOT_SENT, now_ms=now_ms)
     pause_ms = _pause_ms(payment, operation, verdict, policy)
     return payment.with_operation(_ready_again(operation, reply, verdict, pause_ms=pause_ms, now_ms=now_ms))
+
+
+def _has_ended(payment: Payment, operation_name: str) -> bool:
+    """Whether it is known how a refund ended: that it was taken is no news then."""
+    operation = payment.operations.get(operation_name)
+    return operation is not None and operation.outcome is not None
 
 
 def _taken(payment: Payment, operation_name: str, sighting: Sighting, *, now_ms: int) -> Payment:

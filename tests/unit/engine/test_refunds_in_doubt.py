@@ -220,3 +220,24 @@ async def test_a_dispute_wins_over_a_refund_in_doubt(flow):
     assert (await paid.operation()).state is OperationState.DONE
     assert paid.story[2:] == ["refund_pending"]
     assert len(paid.asked) == 1
+
+
+@ON_FLOWS
+@pytest.mark.parametrize(("end", "status"), [("return", "partially_refunded"), ("return_rejected", "succeeded")])
+async def test_a_reply_that_comes_after_the_refunds_end_was_told_begins_it_not_again(flow, end, status):
+    paid = await Refunded(flow).begin()
+    word = HAS_SUM[flow] if end == "return" else end
+
+    async def late(_request):
+        paid.world.clock.ms += 11_000
+        await paid.world.turn(worker="w2")
+        await paid.hear("return_pending", returned_minor=2_500)
+        await paid.hear(word, returned_minor=2_500)
+        assert paid.last["status"] == status
+        return paid.taken()
+
+    paid.replies(late)
+    await paid.refund(amount_minor=2_500)
+    await paid.world.turn(worker="w2")
+    assert paid.story == ["refund_pending", status]
+    await paid.settle()
