@@ -90,6 +90,19 @@ def _tell(payment: Payment, _: Policy, __: int) -> Step | None:
     return Tell(operation=untold[0]) if untold else None
 
 
+def _marked(payment: Payment, _: Policy, __: int) -> Step | None:
+    """A mark whose call this turn does not wait for: the store lost what came of it. Whoever claims it next doubts it.
+
+    Its deadline is the latest at which that call can still be answered.
+    """
+    deadlines = [
+        operation.deadline_ms or operation.at_ms
+        for operation in payment.operations.values()
+        if operation.state is OperationState.SENDING
+    ]
+    return Wait(due_at_ms=min(deadlines)) if deadlines else None
+
+
 def _create(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
     create = payment.operations[CREATE]
     if payment.status is not Status.ACCEPTED or create.state is not OperationState.READY:
@@ -304,6 +317,7 @@ def _elapsed_ms(schedule: Schedule, looks: int) -> int:
 
 _WANTS: tuple[Callable[[Payment, Policy, int], Step | None], ...] = (
     _tell,
+    _marked,
     _create,
     _create_in_doubt,
     _confirming,

@@ -91,6 +91,14 @@ def test_the_mark_carries_the_deadline_of_the_call():
     assert (marked.create.at_ms, marked.create.deadline_ms) == (NOW_MS + 3, NOW_MS + 3 + 40 * SECOND)
 
 
+@pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.ACCEPTED])
+def test_i2_a_mark_whose_call_nobody_waits_for_is_looked_at_when_its_deadline_has_passed(status):
+    refunding = in_state(created(card_intent(), status=status), "refund:r-1", OperationState.SENDING)
+    marked = in_state(refunding, "refund:r-1", OperationState.SENDING, deadline_ms=NOW_MS + 40 * SECOND)
+    for at_ms in (NOW_MS, NOW_MS + DAY):
+        assert step(marked, at_ms) == Wait(due_at_ms=NOW_MS + 40 * SECOND)
+
+
 # In doubt
 
 
