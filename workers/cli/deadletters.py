@@ -1,52 +1,54 @@
-"""`payorch deadletters list|show ID`."""
+"""`payorch deadletters list|show|redrive|drop`."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import re
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from redis.exceptions import RedisError
 
-from orchestrator.adapters.redis_connection import connect, unavailable
-from orchestrator.adapters.redis_keys import RedisKeys
 from workers.bootstrap import build_settings
 from workers.cli.failures import FAILED
 from workers.cli.options import AsJson, examples
-from workers.cli.redacted import redacted_body
-from workers.cli.screen import complain, say, say_json, say_table, without_addresses
+from workers.cli.redriving import Chosen, carry_out
+from workers.cli.refusals import open_refusals
+from workers.cli.screen import complain, say, say_json, say_table
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
     from workers.bootstrap import Settings
+    from workers.cli.redriving import Deed
+    from workers.cli.refusals import Letter
 
 LIMIT = 50
-PAGE = 500
 COLUMNS = ("id", "at", "code", "field", "payment", "origin", "message")
 _ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}")
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 
-Entry = dict[str, Any]
+Code = Annotated[str | None, typer.Option("--code", help="Only those refused with this code.")]
+Merchant = Annotated[str | None, typer.Option("--merchant", "-m", help="Only this merchant's.")]
+EntryIds = Annotated[
+    list[str] | None, typer.Argument(metavar="ID", help="As `payorch deadletters list` shows them.")
+]
+All = Annotated[bool, typer.Option("--all", help="All there are.")]
 
 
 @app.callback()
 def deadletters() -> None:
-    """Show messages and commands that were refused. Their bodies are shown redacted."""
+    """Show messages and commands that were refused, send them again, drop them. Their bodies are shown redacted."""
 
 
 @app.command("list", epilog=examples("payorch deadletters list", "payorch deadletters list --code invalid_json --json"))
 def list_entries(
-    code: Annotated[str | None, typer.Option("--code", help="Only those refused with this code.")] = None,
-    merchant: Annotated[str | None, typer.Option("--merchant", "-m", help="Only this merchant's.")] = None,
+    code: Code = None,
+    merchant: Merchant = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = LIMIT,
     as_json: AsJson = False,
 ) -> None:
     """Show the newest refusals first; with --json one a line."""
-    wanted = asyncio.run(_newest(build_settings(), code=code, merchant=merchant, at_most=limit + 1))
+    letters = asyncio.run(_newest(build_settings(), code=code, merchant=merchant, at_most=limit + 1))
+    wanted = [letter.entry for letter in letters]
     if as_json:
         for each in wanted[:limit]:
             say_json({name: value for name, value in each.items() if name != "body"})
@@ -66,12 +68,12 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one refusal with its redacted body; exit status 1 if there is none."""
-    if not _ENTRY_ID.fullmatch(entry_id):
-        raise typer.BadParameter("an ID looks like 1795228012345-0", param_hint="ID")
-    entry = asyncio.run(_one(build_settings(), entry_id))
-    if entry is None:
+    _check(entry_id)
+    letter = asyncio.run(_one(build_settings(), entry_id))
+    if letter is None:
         complain(f"there is no refusal {entry_id}")
         raise typer.Exit(FAILED)
+    entry = letter.entry
     if as_json:
         say_json(entry)
         return
@@ -83,50 +85,77 @@ def show(
         say(line)
 
 
-async def _one(settings: Settings, entry_id: str) -> Entry | None:
-    async with _stream(settings) as read:
-        return next(iter(await read(entry_id, entry_id)), None)
+@app.command(
+    "redrive",
+    epilog=examples(
+        "payorch deadletters redrive 1795228012345-0", "payorch deadletters redrive --code unknown_merchant"
+    ),
+)
+def redrive(
+    entry_ids: EntryIds = None,
+    code: Code = None,
+    merchant: Merchant = None,
+    everything: All = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send refused messages again as they came, the oldest first, after what was wrong has been put right.
+
+    A message that is refused again is a new entry. Exit status 1 if one was left where it was.
+    """
+    _carry_out("redriven", entry_ids or [], code=code, merchant=merchant, everything=everything, as_json=as_json)
 
 
-async def _newest(settings: Settings, *, code: str | None, merchant: str | None, at_most: int) -> list[Entry]:
-    wanted: list[Entry] = []
-    newest = "+"
-    async with _stream(settings) as read:
-        while len(wanted) < at_most and (page := await read(newest, "-")):
-            wanted += [each for each in page if code in {None, each["code"]} and merchant in {None, each["merchant"]}]
-            newest = f"({page[-1]['id']}"
-    return wanted[:at_most]
+@app.command(
+    "drop", epilog=examples("payorch deadletters drop 1795228012345-0", "payorch deadletters drop --code invalid_json")
+)
+def drop(
+    entry_ids: EntryIds = None,
+    code: Code = None,
+    merchant: Merchant = None,
+    everything: All = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take refused messages out for ever; who did it stays in the audit stream. Exit status 1 if one was not there."""
+    _carry_out("dropped", entry_ids or [], code=code, merchant=merchant, everything=everything, as_json=as_json)
 
 
-@asynccontextmanager
-async def _stream(settings: Settings) -> AsyncIterator[Callable[[str, str], Awaitable[list[Entry]]]]:
-    """Hand out a function that reads a page between two ids, the newest first."""
-    name = RedisKeys(namespace=settings.namespace, shards=settings.shards).dead_letters
-    client: Any = connect(settings.redis_url)
+def _carry_out(
+    deed: Deed, entry_ids: list[str], *, code: str | None, merchant: str | None, everything: bool, as_json: bool
+) -> None:
+    for entry_id in entry_ids:
+        _check(entry_id)
+    if bool(entry_ids) + bool(code or merchant) + everything != 1:
+        raise typer.BadParameter("give IDs, or --code or --merchant, or --all", param_hint="ID")
+    chosen = Chosen(letter_ids=tuple(entry_ids), code=code, merchant=merchant)
+    told = asyncio.run(carry_out(chosen, build_settings(), deed=deed))
+    if as_json:
+        say_json(
+            {
+                deed: told.done,
+                "left": [{"id": each, "why": why} for each, why in told.left.items()],
+                "error": told.error or None,
+            }
+        )
+    else:
+        say(f"{len(told.done)} {deed}" + (f", {len(told.left)} left" if told.left else ""))
+        for letter_id, why in told.left.items():
+            complain(f"{letter_id}: {why}")
+    if told.error:
+        complain(told.error)
+    if told.left or told.error:
+        raise typer.Exit(FAILED)
 
-    async def read(newest: str, oldest: str) -> list[Entry]:
-        try:
-            return [_entry(*pair) for pair in await client.xrevrange(name, newest, oldest, count=PAGE)]
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
 
-    try:
-        yield read
-    finally:
-        await client.aclose()
+def _check(entry_id: str) -> None:
+    if not _ENTRY_ID.fullmatch(entry_id):
+        raise typer.BadParameter("an ID looks like 1795228012345-0", param_hint="ID")
 
 
-def _entry(entry_id: bytes, fields: dict[bytes, bytes]) -> Entry:
-    text = {name.decode(): value.decode("utf-8", "replace") for name, value in fields.items() if name != b"body"}
-    known = {name: text.get(name) or None for name in ("at", "code", "field", "origin", "merchant", "intent_id")}
-    payment = "/".join(filter(None, (known["merchant"], known["intent_id"]))) or None
-    return {
-        "id": entry_id.decode(),
-        **known,
-        "payment": payment,
-        "message": without_addresses(text.get("message", "")),
-        "command": text.get("command") or None,
-        "redrivable": text.get("redrivable") == "true",
-        "refusal_id": text.get("refusal_id"),
-        "body": redacted_body(fields.get(b"body", b"")),
-    }
+async def _one(settings: Settings, entry_id: str) -> Letter | None:
+    async with open_refusals(settings) as refusals:
+        return await refusals.one(entry_id)
+
+
+async def _newest(settings: Settings, *, code: str | None, merchant: str | None, at_most: int) -> list[Letter]:
+    async with open_refusals(settings) as refusals:
+        return await refusals.newest(code=code, merchant=merchant, at_most=at_most)

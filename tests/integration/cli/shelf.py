@@ -64,7 +64,16 @@ class Shelf:
         key = PaymentKey(merchant="default", intent_id=intent_id)
         self._run(lambda store: store.notify(key, encode_observation(seen), op="hook"))
 
-    def refuse(self, number: int, code: str, *, body: bytes, message: str = "It is wrong.", **attributes: str) -> None:
+    def refuse(
+        self,
+        number: int,
+        code: str,
+        *,
+        body: bytes,
+        message: str = "It is wrong.",
+        redrivable: bool = True,
+        **attributes: str,
+    ) -> None:
         refusal = Refusal(
             refusal_id=f"refusal/{number}",
             code=code,
@@ -73,7 +82,7 @@ class Shelf:
             origin="stream",
             at_ms=1_795_228_012_345 + number,
             body=body,
-            redrivable=True,
+            redrivable=redrivable,
             event=b"{}",
             attributes=attributes,
         )

@@ -24,7 +24,7 @@ def test_refusals_are_listed_newest_first_without_bodies(payorch, shelf):
 
 
 def test_refusals_are_found_by_code_and_merchant_over_pages(payorch, shelf, monkeypatch):
-    monkeypatch.setattr("workers.cli.deadletters.PAGE", 2)
+    monkeypatch.setattr("workers.cli.refusals.PAGE", 2)
     for number in range(7):
         code = "no_flow" if number % 3 == 0 else "invalid_json"
         shelf.refuse(number, code, body=b"{}", merchant="books" if number > 3 else "default")
