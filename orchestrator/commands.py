@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 REASON_LENGTH_MIN = 5  # the provider refuses a shorter one
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Merchant = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,32}$")]
 
 
@@ -37,29 +38,45 @@ def _long_enough(reason: str) -> str:
 RefundReason = Annotated[str, StringConstraints(max_length=255), AfterValidator(_long_enough)]
 
 
-class _CommandShape(BaseModel):
+class PlainCommand(BaseModel):
+    """Capture an authorised card, or cancel what was not sent yet."""
+
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
-    command: Literal["capture", "cancel", "confirm_otp", "refund"]
-    merchant: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] = DEFAULT_MERCHANT
+    command: Literal["capture", "cancel"]
+    merchant: Merchant = DEFAULT_MERCHANT
     intent_id: Id
     command_id: Id
 
 
-class _OtpShape(_CommandShape):
+class OtpCommand(BaseModel):
+    """Hand on the one-time code that the customer entered."""
+
+    model_config = PlainCommand.model_config
+    command: Literal["confirm_otp"]
+    merchant: Merchant = DEFAULT_MERCHANT
+    intent_id: Id
+    command_id: Id
     code: Code
 
 
-class _RefundShape(_CommandShape):
+class RefundCommand(BaseModel):
+    """Return money, in full or a part."""
+
+    model_config = PlainCommand.model_config
+    command: Literal["refund"]
+    merchant: Merchant = DEFAULT_MERCHANT
+    intent_id: Id
+    command_id: Id
     refund_id: Id
     amount_minor: AmountMinor | None = None
     reason: RefundReason | None = None
 
 
-COMMANDS: dict[str, type[_CommandShape]] = {
-    "capture": _CommandShape,
-    "cancel": _CommandShape,
-    "confirm_otp": _OtpShape,
-    "refund": _RefundShape,
+COMMANDS: dict[str, type[PlainCommand | OtpCommand | RefundCommand]] = {
+    "capture": PlainCommand,
+    "cancel": PlainCommand,
+    "confirm_otp": OtpCommand,
+    "refund": RefundCommand,
 }
 
 

@@ -108,7 +108,7 @@ class Commit:
     own_move: bool = False  # sending, cancel, local expiry: refused while unseen observations wait
     forgives: bool = True  # `claims` and `rests` begin anew
     rest_ms: int | None = None  # put aside for so long, whatever waits: neither kept nor forgiven
-    lost_at_ms: int = 0  # Record.lost_at_ms of what this was decided on; a move of our own on older news is a CONFLICT
+    lost_at_ms: int = 0  # Record.lost_at_ms of what this was decided on; older news are a CONFLICT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -62,7 +62,7 @@ class StoredPayment:
 
     def why_not(self, commit: Commit, *, lost_at_ms: int) -> CommitOutcome | None:
         """What refuses a commit of its owner's, if anything does."""
-        if self.version != commit.expected_version or (commit.own_move and lost_at_ms > commit.lost_at_ms):
+        if self.version != commit.expected_version or lost_at_ms > commit.lost_at_ms:
             return CommitOutcome.CONFLICT
         if commit.own_move and self.observed > commit.observed_seen:
             return CommitOutcome.NEWS

@@ -24,10 +24,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resolve": ("workers.cli.resolve", "Decide what no look at the provider can tell; audited."),
     "poll": ("workers.cli.poll", "Ask the provider now how a payment stands."),
     "watch": ("workers.cli.watch", "Show status events as they are published."),
-    "deadletters": ("workers.cli.deadletters", "Show messages that were refused."),
+    "deadletters": ("workers.cli.deadletters", "Show messages that were refused, send them again, drop them."),
     "events": ("workers.cli.events", "Publish status events of the past again."),
     "audit": ("workers.cli.audit", "Check stored payments against their events and the provider."),
     "erase": ("workers.cli.erase", "Delete a payment that is over; its id stays remembered."),
+    "contracts": ("workers.cli.contracts", "Print the messages as JSON Schema, and AsyncAPI of where they go."),
     "doctor": ("workers.cli.doctor", "Say what is wrong with this installation, and what to do."),
     "sandbox": ("workers.cli.sandbox", "Run the provider's stand-in on this machine."),
 }

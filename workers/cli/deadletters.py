@@ -28,9 +28,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=Fa
 
 Code = Annotated[str | None, typer.Option("--code", help="Only those refused with this code.")]
 Merchant = Annotated[str | None, typer.Option("--merchant", "-m", help="Only this merchant's.")]
-EntryIds = Annotated[
-    list[str] | None, typer.Argument(metavar="ID", help="As `payorch deadletters list` shows them.")
-]
+EntryIds = Annotated[list[str] | None, typer.Argument(metavar="ID", help="As `payorch deadletters list` shows them.")]
 All = Annotated[bool, typer.Option("--all", help="All there are.")]
 
 

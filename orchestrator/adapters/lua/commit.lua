@@ -24,8 +24,9 @@ end
 if owner == '' or record.owner ~= owner then
   return told('fenced')
 end
--- Who makes a move of its own must know of a loss: what it takes for unsent may have been sent.
-if record.version ~= expected_version or (own_move and lost_at > known_lost) then
+-- Who writes must know of a loss: what it takes for unsent may have been sent, and after one the same version may
+-- stand for something else.
+if record.version ~= expected_version or lost_at > known_lost then
   return told('conflict', answer(record, observations, lost_at))
 end
 if own_move and record.observed > observed_seen then

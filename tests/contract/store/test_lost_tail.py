@@ -54,11 +54,24 @@ async def test_i1_a_move_of_ones_own_that_knows_nothing_of_the_loss_is_a_conflic
     assert (await world.store.commit(again)).outcome is CommitOutcome.COMMITTED
 
 
-async def test_what_was_observed_is_written_all_the_same(world, key):
+async def test_i3_what_was_observed_before_the_loss_is_not_written_over_what_became_of_the_payment_since(world, key):
     record = await claimed(world, key)
     await world.lose_tail()
 
-    assert (await world.store.commit(commit_on(record))).outcome is CommitOutcome.COMMITTED
+    answer = await world.store.commit(commit_on(record))
+
+    assert answer.outcome is CommitOutcome.CONFLICT  # the same version may be another one by now
+    again = commit_on(answer.record, op="again", lost_at_ms=answer.record.lost_at_ms)
+    assert (await world.store.commit(again)).outcome is CommitOutcome.COMMITTED
+
+
+async def test_a_commit_that_was_written_before_the_loss_is_answered_as_it_was(world, key):
+    record = await claimed(world, key)
+    commit = commit_on(record)
+    await world.store.commit(commit)
+    await world.lose_tail()
+
+    assert (await world.store.commit(commit)).outcome is CommitOutcome.COMMITTED
 
 
 async def test_a_loss_is_found_once_and_a_second_one_again(world, key):

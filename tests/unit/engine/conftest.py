@@ -1,13 +1,16 @@
-"""Whatever a test is about: no commit of the engine breaks an invariant."""
+"""Whatever a test is about: no commit of the engine breaks an invariant, and every event fits its contract."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 
 from orchestrator.adapters.memory_store import MemoryStore
 from orchestrator.codec import decode
+from orchestrator.contracts import contract
 from orchestrator.errors import StoreCorruptError
 from orchestrator.invariants import Stored, broken_by_step
 from tests.unit.engine.world import World
@@ -15,6 +18,8 @@ from tests.unit.engine.world import World
 if TYPE_CHECKING:
     from orchestrator.adapters.memory_payment import StoredPayment
     from orchestrator.ports import Commit
+
+EVENT = jsonschema.Draft202012Validator(contract("status-event"))
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +39,8 @@ def every_commit_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
             now_ms = world.clock.now_ms()
             broken = broken_by_step(before, after, event=commit.event, policy=world.policy, now_ms=now_ms)
             assert broken == []
+            if commit.event is not None:
+                EVENT.validate(json.loads(commit.event))
 
         monkeypatch.setattr(world.store, "_write", checked)
 
