@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from orchestrator.commands import OtpCommand, PlainCommand, RefundCommand
@@ -108,7 +108,7 @@ class _Generator(GenerateJsonSchema):
         return False
 
 
-_Command = Annotated[PlainCommand | OtpCommand | RefundCommand, Discriminator("command")]
+_Command = PlainCommand | OtpCommand | RefundCommand
 _MESSAGES: dict[str, tuple[TypeAdapter[Any], str]] = {
     "intent": (TypeAdapter(PaymentIntent), "What an order service asks for."),
     "command": (TypeAdapter(_Command), "What it wants done with a payment that it asked for before."),
