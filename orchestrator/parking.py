@@ -17,7 +17,7 @@ from orchestrator.sighting import Source
 if TYPE_CHECKING:
     from orchestrator.engine import Engine
     from orchestrator.identity import PaymentKey
-    from orchestrator.ports import Record
+    from orchestrator.ports import Committed, Record
 
 RESTS_MS = (10_000, 60_000, 300_000, 3_600_000, 86_400_000)  # one after another, the last again and again
 PARKED_FROM = 2  # a person is told of this rest and the later ones, by a review
@@ -70,22 +70,29 @@ def _rest_ms(rests: int) -> int:
 async def _told(record: Record, why: str, rest_ms: int, engine: Engine) -> bool:
     """Put aside with a review, published; what waits for the payment goes on waiting. False: it cannot be told."""
     try:
-        stored = decode(record.body)
-        held = Held(
-            record=replace(record, observed=record.observed - len(record.observations), observations=()),
-            stored_view=public_view(stored),
-            payment=stored,
-            source=Source.CLOCK,
-            changed=True,
-        )
-        aside = parked(stored, why=why, now_ms=engine.clock.now_ms())
-        answer = await commit(held, aside, engine=engine, source=Source.CLOCK, rest_ms=rest_ms)
+        answer = await _parked(record, why, rest_ms, engine)
+        if answer.outcome is CommitOutcome.CONFLICT and answer.record is not None:
+            # The store lost writes meanwhile: what it holds now is put aside.
+            answer = await _parked(answer.record, why, rest_ms, engine)
     except FencedError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever cannot be told of must be put aside all the same
         engine.journal.warning("payment.not_told", payment=str(record.key), error=type(error).__name__)
         return False
     return answer.outcome is CommitOutcome.COMMITTED
+
+
+async def _parked(record: Record, why: str, rest_ms: int, engine: Engine) -> Committed:
+    stored = decode(record.body)
+    held = Held(
+        record=replace(record, observed=record.observed - len(record.observations), observations=()),
+        stored_view=public_view(stored),
+        payment=stored,
+        source=Source.CLOCK,
+        changed=True,
+    )
+    aside = parked(stored, why=why, now_ms=engine.clock.now_ms())
+    return await commit(held, aside, engine=engine, source=Source.CLOCK, rest_ms=rest_ms)
 
 
 async def _rest(key: PaymentKey, rest_ms: int, engine: Engine) -> None:

@@ -322,3 +322,24 @@ async def test_a_worker_that_is_told_to_stop_during_a_call_commits_its_reply(wor
     await world.turn(worker="w2")
     assert world.provider.calls["capture"] == 1
     assert encode(await world.payment()) == (await world.store.load(CARD)).body
+
+
+async def test_one_that_is_put_aside_while_the_store_loses_writes_is_told_all_the_same(world, monkeypatch):
+    await world.deliver()
+    for rest_ms in RESTS_MS[:PARKED_FROM]:
+        await failing_turn(world)
+        world.clock.ms += rest_ms
+    commit, answers = world.store.commit, []
+
+    async def losing_before(wanted):
+        if not answers:
+            world.store.lose_tail(SHARD)
+        answers.append((await commit(wanted)).outcome)
+        return await commit(wanted)
+
+    monkeypatch.setattr(world.store, "commit", losing_before)
+    await failing_turn(world)
+
+    assert answers == ["conflict", "committed"]
+    assert "parked" in world.last()["review"]
+    assert world.store.due(CARD) == world.clock.ms + PARKED_MS
