@@ -329,7 +329,8 @@ async def test_one_that_is_put_aside_while_the_store_loses_writes_is_told_all_th
     for rest_ms in RESTS_MS[:PARKED_FROM]:
         await failing_turn(world)
         world.clock.ms += rest_ms
-    commit, answers = world.store.commit, []
+    commit = world.store.commit
+    answers: list[str] = []
 
     async def losing_before(wanted):
         if not answers:
