@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from orchestrator.errors import RefusedError
 from orchestrator.flows import FLOWS
 from orchestrator.identity import DEFAULT_MERCHANT, PaymentKey
-from orchestrator.intent import AmountMinor, refuse_card_numbers
+from orchestrator.intent import AmountMinor, Id, Merchant, refuse_card_numbers
 from orchestrator.payment import CAPTURE, CONFIRM_OTP, Operation, OperationState, Payment
 from orchestrator.refunds import ask_refund
 from orchestrator.statuses import Status
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from orchestrator.dialect import Dialect
 
 REASON_LENGTH_MIN = 5  # the provider refuses a shorter one
-Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-Merchant = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,32}$")]
 
 

@@ -89,6 +89,8 @@ def _float_in(value: Any, path: str) -> str | None:
     return next((where for item, name in inner if (where := _float_in(item, name))), None)
 
 
+Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Merchant = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s,]+@[^@\s,]+$", max_length=255)]
 Url = Annotated[str, StringConstraints(max_length=2048), AfterValidator(_web_address)]
@@ -186,8 +188,8 @@ class PaymentIntent(BaseModel):
     """What an order service asks for."""
 
     model_config = _STRICT
-    intent_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-    merchant: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] = DEFAULT_MERCHANT
+    intent_id: Id
+    merchant: Merchant = DEFAULT_MERCHANT
     amount_minor: AmountMinor | None = None
     currency: Annotated[str, AfterValidator(_known_currency)]
     description: Text
