@@ -36,41 +36,37 @@ def _long_enough(reason: str) -> str:
 RefundReason = Annotated[str, StringConstraints(max_length=255), AfterValidator(_long_enough)]
 
 
-class PlainCommand(BaseModel):
+class _Command(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+    command: str
+    merchant: Merchant = DEFAULT_MERCHANT
+    intent_id: Id
+    command_id: Id
+
+
+class PlainCommand(_Command):
     """Capture an authorised card, or cancel what was not sent yet."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
     command: Literal["capture", "cancel"]
-    merchant: Merchant = DEFAULT_MERCHANT
-    intent_id: Id
-    command_id: Id
 
 
-class OtpCommand(BaseModel):
+class OtpCommand(_Command):
     """Hand on the one-time code that the customer entered."""
 
-    model_config = PlainCommand.model_config
     command: Literal["confirm_otp"]
-    merchant: Merchant = DEFAULT_MERCHANT
-    intent_id: Id
-    command_id: Id
     code: Code
 
 
-class RefundCommand(BaseModel):
+class RefundCommand(_Command):
     """Return money, in full or a part."""
 
-    model_config = PlainCommand.model_config
     command: Literal["refund"]
-    merchant: Merchant = DEFAULT_MERCHANT
-    intent_id: Id
-    command_id: Id
     refund_id: Id
     amount_minor: AmountMinor | None = None
     reason: RefundReason | None = None
 
 
-COMMANDS: dict[str, type[PlainCommand | OtpCommand | RefundCommand]] = {
+COMMANDS: dict[str, type[_Command]] = {
     "capture": PlainCommand,
     "cancel": PlainCommand,
     "confirm_otp": OtpCommand,
