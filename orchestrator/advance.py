@@ -112,6 +112,8 @@ async def _send(held: Held, name: str, engine: Engine) -> Held | None:
     async with permitted(account, CallClass.ACT, engine=engine) as wait_ms:
         if wait_ms:
             return await _later(held, wait_ms, engine)
+        if next_step(held.payment, policy=engine.policy, now_ms=engine.clock.now_ms()) != Send(operation=name):
+            return held  # the permit took long: it may be too late to send by now
         issued_s = engine.clock.monotonic_s()
         marked = await _marked(held, name, engine)
         if marked is None or marked.refused:

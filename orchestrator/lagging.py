@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from orchestrator.payment import refunds_of
 from orchestrator.refund_course import one_fell_through
 from orchestrator.sighting import REFUND_FELL_THROUGH
 from orchestrator.statuses import Stage, Status
@@ -35,7 +36,8 @@ def may_be_behind(payment: Payment, sighting: Sighting, *, asked_ms: int) -> boo
 
     Where money went back, a sum that is greater than the known one is news whenever it is told.
     """
-    if asked_ms - payment.since_ms >= BEHIND_MS:
+    changed_ms = max([payment.since_ms, *(refund.at_ms for refund in refunds_of(payment))])
+    if asked_ms - changed_ms >= BEHIND_MS:
         return False
     if sighting.refund_fell_through:
         return payment.status is Status.REFUND_PENDING and one_fell_through(payment)

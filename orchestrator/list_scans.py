@@ -70,7 +70,7 @@ class ListScans:
 def sent_ms(payment: Payment, engine: Engine) -> int:
     """When the create was sent, as far as is known."""
     create = payment.operations[CREATE]
-    if create.attempt > 1:  # the first attempt is looked for too
+    if create.attempt > 1 or create.is_unproven:  # the first attempt is looked for too; and one whose mark was lost
         return payment.accepted_at_ms
     return create.deadline_ms - engine.policy.call_total_ms if create.deadline_ms else payment.accepted_at_ms
 

@@ -177,12 +177,19 @@ def _after(looked_ms: int, moments: list[int]) -> list[int]:
 
 def _confirming(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
     if payment.look_wanted is not None and payment.reference is not None:
-        due = (payment.looked_at_ms or 0) + policy.confirming.gap_s(payment.look_wanted) * 1000
+        due = (payment.looked_at_ms or 0) + _wanted_gap_s(payment.look_wanted, policy) * 1000
         return Read(call_class=CallClass.CONFIRM) if due <= now_ms else Wait(due_at_ms=due)
     if payment.claimed is None:
         return None
     due = payment.claimed.since_ms + _elapsed_ms(policy.confirming, payment.claimed.looks)
     return Read(call_class=CallClass.CONFIRM) if due <= now_ms else Wait(due_at_ms=due)
+
+
+def _wanted_gap_s(looks: int, policy: Policy) -> int:
+    """Reads that tell nothing for minutes are made more rarely."""
+    if looks < WANTED_LOOKS_MAX:
+        return policy.confirming.gap_s(looks)
+    return policy.waiting.gap_s(looks - WANTED_LOOKS_MAX)
 
 
 def _commanded(payment: Payment, policy: Policy, now_ms: int) -> Step | None:
@@ -355,7 +362,8 @@ def looked(payment: Payment, *, now_ms: int) -> Payment:
             payment = payment.with_operation(replace(operation, looks=operation.looks + 1))
     wanted = payment.look_wanted
     if wanted is not None:
-        wanted = wanted + 1 if wanted + 1 < WANTED_LOOKS_MAX else None
+        # Nobody else looks for what a webhook told of a payment that is over.
+        wanted = wanted + 1 if wanted + 1 < WANTED_LOOKS_MAX or payment.awaited is not None else None
     claimed = payment.claimed
     if claimed is not None:
         claimed = replace(claimed, looks=claimed.looks + 1)

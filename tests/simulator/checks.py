@@ -164,7 +164,7 @@ class Checks:
         sentence = untrue(world, payment, view, observed_by[1].decode() if observed_by else "") if has_moved else None
         if sentence:
             world.violated("I5", f"{payment.key}: {sentence}")
-        if Review.REFUND_AMOUNT_UNKNOWN not in view.review:
+        if Review.REFUND_AMOUNT_UNKNOWN not in view.review and world.tail.lost_s is None:
             self._check_returned(payment)
         if Review.AMOUNT_MISMATCH in view.review:
             self._check_amount(payment)

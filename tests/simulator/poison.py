@@ -28,6 +28,7 @@ class Poison:
         self.has_struck = False
         self._world = world
         self._is_poison: dict[str, bool] = {}
+        self._told: set[str] = set()
         self._failed_s: defaultdict[str, list[float]] = defaultdict(list)
 
     def meet(self, life: Life, intent: str) -> None:
@@ -49,7 +50,8 @@ class Poison:
         if recent > IN_A_MINUTE_MAX:
             world.violated("I9", f"{intent} was tried {recent} times within a minute, though every turn of it fails")
         payment, rests = world.checks.payment_of(intent), world.store.stored(PaymentKey.parse(intent)).rests
-        is_told = payment is not None and Review.PARKED in payment.review
+        if payment is not None and Review.PARKED in payment.review:
+            self._told.add(intent)
         # One that could not be read was put aside too, and only the log tells of that.
-        if rests > RESTS_UNTOLD_MAX and not is_told and intent not in world.unreadable.spoilt:
+        if rests > RESTS_UNTOLD_MAX and intent not in self._told and intent not in world.unreadable.spoilt:
             world.violated("I9", f"{intent} was put aside {rests} times, and nobody was told")

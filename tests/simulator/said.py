@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.payment import OperationState, RefundOutcome, refunds_of
-from orchestrator.sighting import REFUND_FELL_THROUGH
 from orchestrator.statuses import Reason, Review, Status
 
 if TYPE_CHECKING:
@@ -45,7 +44,8 @@ def untrue(world: World, payment: Payment, view: PublicView, observed_by: str) -
     is_word_only = (
         view.status is Status.SUCCEEDED and observed_by == "webhook" and Review.UNCONFIRMED not in view.review
     )
-    if is_word_only and payment.flow in _READABLE and payment.provider_status not in REFUND_FELL_THROUGH:
+    has_refunds = any(charge.refunds for charge in charges)  # a rejection by webhook leads back to the success
+    if is_word_only and payment.flow in _READABLE and not has_refunds:
         return "its success was published on a webhook's word, without a read"
     return None
 
