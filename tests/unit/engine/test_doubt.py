@@ -276,3 +276,20 @@ async def test_an_observation_that_nobody_wrote_is_passed_over_and_told(world):
     await world.hook(card_body("authorised"))
     assert world.ledger.said("observation.unreadable") == 1
     assert "processing/capturing" in world.story()
+
+
+@pytest.mark.parametrize("waits_ms", [59_000, 61_000])
+async def test_i5_what_became_too_late_while_its_permit_was_waited_for_is_not_sent(waits_ms):
+    world = World()
+    world.provider.script("create", said(card_body("pending")))
+
+    async def slow(_):
+        world.clock.ms += waits_ms
+
+    world.gate.before = slow
+    await world.submit(card_intent(send_within_s=60))
+    world.gate.before = None
+
+    assert world.provider.calls["create"] == int(waits_ms < 60_000)
+    if waits_ms > 60_000:
+        assert world.story()[-1] == "expired/not_sent"

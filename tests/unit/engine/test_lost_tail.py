@@ -7,6 +7,7 @@ import copy
 import pytest
 
 from orchestrator.doubt import TAIL_MS
+from orchestrator.flows.provider_object import time_ms
 from orchestrator.identity import shard_of
 from orchestrator.payment import CREATE, OperationState
 from orchestrator.policy import Policy
@@ -230,3 +231,16 @@ async def test_a_store_that_lost_nothing_holds_nothing_up():
 
     assert (await world.payment()).operations[CREATE].state is OperationState.DONE
     assert world.provider.calls["list"] == 0
+
+
+@pytest.mark.parametrize("key", [CARD, PAYIN], ids=lambda key: key.intent_id)
+async def test_i1_after_a_loss_the_list_is_read_back_to_the_acceptance_however_long_ago_that_was(key):
+    world = await unsent(key)
+    world.clock.ms += 60 * MINUTE_MS
+    world.lose(key)
+    await world.pass_time(5_000)
+
+    (request,) = [request for kind, request in world.provider.requests if kind == "list"]
+    accepted_ms = (await world.payment(key)).accepted_at_ms
+    window = [time_ms(value) for name, value in request.query if name in {"start_date", "from_date"}]
+    assert window[0] <= accepted_ms

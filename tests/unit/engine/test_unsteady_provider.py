@@ -77,3 +77,16 @@ async def test_i6_a_word_that_no_read_shows_is_looked_for_four_times_and_no_more
     await world.pass_time(DAY_MS)
     assert world.provider.calls["detail"] - before == 4
     assert world.story(PAYIN)[2:] == ["failed"]
+
+
+async def test_i6_what_a_webhook_told_of_a_payment_that_is_over_is_looked_for_through_a_long_outage():
+    world = await created()
+    await world.hook(payin_body("failed"), key=PAYIN)
+    world.provider.script("detail", said({}, 503))
+    await world.hook(payin_body("received"), key=PAYIN)
+    before = world.provider.calls["detail"]
+    await world.pass_time(6 * HOUR_MS)
+    assert world.provider.calls["detail"] - before < 20
+    world.provider.script("detail", RECEIVED)
+    await world.pass_time(2 * HOUR_MS)
+    assert world.story(PAYIN)[2:] == ["failed", "succeeded"]
