@@ -133,12 +133,6 @@ async def _say_nothing(*_: object, **__: object) -> None:
 
 
 @contextmanager
-def _refund_refused_in_silence() -> Iterator[None]:
-    with everywhere(refuse, "tell_refusal", _say_nothing):
-        yield
-
-
-@contextmanager
 def _command_refused_in_silence() -> Iterator[None]:
     with everywhere(refuse, "refuse_command", _say_nothing):
         yield
@@ -219,13 +213,6 @@ BUGS = (
         rule="What would lapse in the customer's hands is not sent.",
         mistake="The deadline is not looked at before a create is sent.",
         plant=_sent_after_the_deadline,
-    ),
-    Bug(
-        name="refund-refused-in-silence",
-        breaks=("I2",),
-        rule="Who asked for a refund that the provider refused is told.",
-        mistake="It is written down, and nobody is told.",
-        plant=_refund_refused_in_silence,
     ),
     Bug(
         name="command-refused-in-silence",
