@@ -32,7 +32,7 @@ async def park(record: Record, *, engine: Engine) -> None:
     rest_ms = _rest_ms(PARKED_FROM + record.rests)
     why = f"{record.claims} leases ran out"
     if record.claims > ALONE_AT_CLAIMS + 1 or not await _told(record, why, rest_ms, engine):
-        await _rest(record.key, rest_ms, engine)
+        await _rest(record, rest_ms, engine)
     _tell(record, why, rest_ms, engine)
 
 
@@ -53,12 +53,12 @@ async def _put_aside(key: PaymentKey, error: Exception, engine: Engine) -> None:
         return
     if isinstance(error, StoreCorruptError):
         engine.journal.warning("payment.unreadable", payment=str(key), error=str(error))
-        await _rest(key, UNREADABLE_MS, engine)
+        await _rest(record, UNREADABLE_MS, engine)
         return
     rest_ms = _rest_ms(record.rests)
     why = f"{record.rests + 1} turns failed"
     if record.rests < PARKED_FROM or not await _told(record, why, rest_ms, engine):
-        await _rest(key, rest_ms, engine)
+        await _rest(record, rest_ms, engine)
     if record.rests >= PARKED_FROM:
         _tell(record, why, rest_ms, engine)
 
@@ -95,8 +95,9 @@ async def _parked(record: Record, why: str, rest_ms: int, engine: Engine) -> Com
     return await commit(held, aside, engine=engine, source=Source.CLOCK, rest_ms=rest_ms)
 
 
-async def _rest(key: PaymentKey, rest_ms: int, engine: Engine) -> None:
-    await until_answered(partial(engine.store.rest, key, owner=engine.owner, for_ms=rest_ms), engine=engine)
+async def _rest(record: Record, rest_ms: int, engine: Engine) -> None:
+    rest = partial(engine.store.rest, record.key, owner=engine.owner, rests=record.rests, for_ms=rest_ms)
+    await until_answered(rest, engine=engine)
 
 
 def _tell(record: Record, why: str, rest_ms: int, engine: Engine) -> None:

@@ -232,8 +232,11 @@ class PaymentStore(Protocol):
         """
         ...
 
-    async def rest(self, key: PaymentKey, *, owner: str, for_ms: int) -> bool:
-        """Put a claim aside unchanged: due then, whatever waits, or at a command; False if it was not ours."""
+    async def rest(self, key: PaymentKey, *, owner: str, rests: int, for_ms: int) -> bool:
+        """Put a claim aside unchanged: due then, whatever waits, or at a command; False if it was not ours.
+
+        `rests` is how often it was put aside before: a repeat, when it is claimed again, does nothing.
+        """
         ...
 
     async def commit(self, commit: Commit) -> Committed:

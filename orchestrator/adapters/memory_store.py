@@ -194,10 +194,10 @@ class MemoryStore:
         self._let_go(stored, due_at_ms)
         return True
 
-    async def rest(self, key: PaymentKey, *, owner: str, for_ms: int) -> bool:
-        """Put a claimed payment aside unchanged, due then or at a command; False if it was not ours."""
+    async def rest(self, key: PaymentKey, *, owner: str, rests: int, for_ms: int) -> bool:
+        """Put a claimed payment aside unchanged, due then or at a command; False if it was not ours, or a repeat."""
         stored = self._payments.get(key)
-        if stored is None or stored.owner != owner:
+        if stored is None or stored.owner != owner or stored.rests != rests:
             return False
         self._put_aside(stored, for_ms)
         return True

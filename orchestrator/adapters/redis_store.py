@@ -182,9 +182,9 @@ class RedisStore:
         """Hand a claim back unchanged, due then (now if observations wait); False if it was not ours."""
         return bool(await self._run(scripts.RELEASE, key, owner, _optional(due_at_ms)))
 
-    async def rest(self, key: PaymentKey, *, owner: str, for_ms: int) -> bool:
-        """Put a claimed payment aside unchanged, due then or at a command; False if it was not ours."""
-        return bool(await self._run(scripts.REST, key, owner, for_ms, ALONE_AT_CLAIMS))
+    async def rest(self, key: PaymentKey, *, owner: str, rests: int, for_ms: int) -> bool:
+        """Put a claimed payment aside unchanged, due then or at a command; False if it was not ours, or a repeat."""
+        return bool(await self._run(scripts.REST, key, owner, for_ms, ALONE_AT_CLAIMS, rests))
 
     async def commit(self, commit: Commit) -> Committed:
         """Write state, event and due time atomically, or say why not."""

@@ -142,7 +142,8 @@ class StoreMachine(RuleBasedStateMachine):
     def put_aside(self, data, rest_in):
         worker, key = self.a_held(data)
         is_ours = self.model.rest(key, worker, rest_in)
-        assert self.run(self.store.rest(key, owner=worker, for_ms=rest_in)) == is_ours
+        rests = self.run(self.store.load(key)).rests
+        assert self.run(self.store.rest(key, owner=worker, rests=rests, for_ms=rest_in)) == is_ours
         del self.held[worker][key]
 
     @rule(worker=workers, key=keys)

@@ -143,8 +143,8 @@ async def rest_by_commit(world, record):
 
 async def rest_unchanged(world, record):
     await world.store.notify(record.key, b"unseen", op="unseen")
-    assert await world.store.rest(record.key, owner=record.owner, for_ms=REST_MS)
-    assert not await world.store.rest(record.key, owner=record.owner, for_ms=REST_MS)
+    assert await world.store.rest(record.key, owner=record.owner, rests=record.rests, for_ms=REST_MS)
+    assert not await world.store.rest(record.key, owner=record.owner, rests=record.rests, for_ms=REST_MS)
 
 
 by_both_ways = pytest.mark.parametrize("put_aside", [rest_by_commit, rest_unchanged])
@@ -193,10 +193,20 @@ async def test_one_that_is_no_suspect_rests_too_and_comes_back_among_the_others(
     assert (await world.store.load(key)).rests == 0
 
 
+async def test_a_repeat_does_not_put_a_payment_aside_that_its_owner_claimed_again_meanwhile(world, key):
+    await accepted(world, key)
+    first = await world.store.claim_one(key, owner="owner", lease_ms=LEASE_MS)
+    assert await world.store.rest(key, owner="owner", rests=first.rests, for_ms=REST_MS)
+    second = await world.store.claim_one(key, owner="owner", lease_ms=LEASE_MS)
+    assert not await world.store.rest(key, owner="owner", rests=first.rests, for_ms=REST_MS)
+    assert await world.store.load(key) == second
+    assert await world.store.rest(key, owner="owner", rests=second.rests, for_ms=REST_MS)
+
+
 async def test_only_the_owner_can_put_a_payment_aside(world, key):
     await accepted(world, key)
     record = await world.store.claim_one(key, owner="owner", lease_ms=LEASE_MS)
-    assert not await world.store.rest(key, owner="other", for_ms=REST_MS)
-    assert not await world.store.rest(payment("absent"), owner="other", for_ms=REST_MS)
+    assert not await world.store.rest(key, owner="other", rests=0, for_ms=REST_MS)
+    assert not await world.store.rest(payment("absent"), owner="other", rests=0, for_ms=REST_MS)
     assert await world.store.load(key) == record
     assert (await world.store.commit(commit_on(record, owner="other", rest_ms=1))).outcome is CommitOutcome.FENCED
