@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.payment import refunds_of
-from orchestrator.refund_course import one_fell_through
+from orchestrator.refund_course import RETURNED_STAGES, one_fell_through
 from orchestrator.sighting import REFUND_FELL_THROUGH
 from orchestrator.statuses import Stage, Status
 
@@ -21,13 +21,12 @@ if TYPE_CHECKING:
 
 BEHIND_MS = 5_000  # so long after a change what a read shows may be older
 _LOOK_AFTER_A_GAP = 1  # the place in the schedule of confirming reads: not at once
-_RETURNED = frozenset({Stage.PARTIALLY_REFUNDED, Stage.REFUNDED})
 _MAY_HAVE_STOOD_BEFORE: dict[Status, frozenset[Stage]] = {
-    Status.REFUND_PENDING: frozenset({Stage.SUCCEEDED, *_RETURNED}),
+    Status.REFUND_PENDING: frozenset({Stage.SUCCEEDED, *RETURNED_STAGES}),
     Status.PARTIALLY_REFUNDED: frozenset({Stage.REFUND_PENDING}),
     Status.REFUNDED: frozenset({Stage.REFUND_PENDING}),
     Status.SUCCEEDED: frozenset({Stage.REFUND_PENDING}),
-    Status.DISPUTED: frozenset({Stage.SUCCEEDED, *_RETURNED}),
+    Status.DISPUTED: frozenset({Stage.SUCCEEDED, *RETURNED_STAGES}),
 }
 
 
@@ -44,7 +43,7 @@ def may_be_behind(payment: Payment, sighting: Sighting, *, asked_ms: int) -> boo
     column = sighting.target.column if sighting.target is not None else None
     if column not in _MAY_HAVE_STOOD_BEFORE.get(payment.status, ()):
         return False
-    if column in _RETURNED:
+    if column in RETURNED_STAGES:
         return 0 < payment.refunded_minor >= (sighting.refunded_minor or 0)
     return payment.status is not Status.SUCCEEDED or payment.provider_status in REFUND_FELL_THROUGH
 

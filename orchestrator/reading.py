@@ -39,15 +39,20 @@ class Reading:
         policy, now_ms = self.engine.policy, self.engine.clock.now_ms()
         sightings = [interpreted(payment, body, source=self.source, policy=policy) for body in self.bodies]
         for sighting in sightings or [Sighting(source=self.source, usable=False)]:
-            seen = observe(payment, sighting, belief=belief_of(payment, policy), now_ms=now_ms)
-            if self.source is Source.READ and may_be_behind(payment, sighting, asked_ms=self.asked_ms):
-                seen = looked_at_again(payment)
-            elif self.source is Source.READ:
-                seen = after_read(seen, sighting, asked_ms=self.asked_ms, now_ms=now_ms, policy=policy)
-            elif self.is_whole and not self.bodies:
-                seen = after_empty_list(seen, asked_ms=self.asked_ms, policy=policy)
+            seen = self._seen(payment, sighting, now_ms)
             payment = sighted(payment, seen, sighting, now_ms=now_ms, answers=self.answers)
         return payment
+
+    def _seen(self, payment: Payment, sighting: Sighting, now_ms: int) -> Payment:
+        policy = self.engine.policy
+        if self.source is Source.READ and may_be_behind(payment, sighting, asked_ms=self.asked_ms):
+            return looked_at_again(payment)
+        seen = observe(payment, sighting, belief=belief_of(payment, policy), now_ms=now_ms)
+        if self.source is Source.READ:
+            return after_read(seen, sighting, asked_ms=self.asked_ms, now_ms=now_ms, policy=policy)
+        if self.is_whole and not self.bodies:
+            return after_empty_list(seen, asked_ms=self.asked_ms, policy=policy)
+        return seen
 
 
 async def read_payment(payment: Payment, call_class: CallClass, *, engine: Engine) -> Reading:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from orchestrator.sighting import Sighting
 
 _RETURNED = frozenset({Status.PARTIALLY_REFUNDED, Status.REFUNDED})
-_RETURNED_STAGES = frozenset({Stage.PARTIALLY_REFUNDED, Stage.REFUNDED})
+RETURNED_STAGES = frozenset({Stage.PARTIALLY_REFUNDED, Stage.REFUNDED})
 _BEFORE_REFUNDS = frozenset({Stage.SETTLING, Stage.SUCCEEDED, Stage.PARTIALLY_REFUNDED})
 
 
@@ -57,12 +57,11 @@ def may_be_of_an_earlier_refund(payment: Payment, sighting: Sighting, *, row: St
         return False
     is_more = (sighting.refunded_minor or 0) > payment.refunded_minor
     if column is Stage.REFUND_PENDING:
-        refund = sent_refund(payment)
-        if refund is not None and refund.state is OperationState.DONE:
+        if _is_taken(sent_refund(payment)):
             return False
         is_part_over = row is Stage.PARTIALLY_REFUNDED and not is_more
         return is_part_over or (row in _BEFORE_REFUNDS and one_fell_through(payment))
-    if column not in _RETURNED_STAGES or is_more:
+    if column not in RETURNED_STAGES or is_more:
         return False
     if row is Stage.REFUND_PENDING:
         return bool(payment.refunded_minor)
@@ -76,9 +75,8 @@ def one_fell_through(payment: Payment) -> bool:
 
 def tells_nothing_of_one_in_doubt(payment: Payment, sighting: Sighting) -> bool:
     """Whether a rejection may be that of an earlier refund, while it is not known whether a later one was taken."""
-    refund = sent_refund(payment)
-    is_taken = refund is not None and refund.state is OperationState.DONE
-    return payment.provider_status == sighting.provider_status or (one_fell_through(payment) and not is_taken)
+    is_in_doubt = not _is_taken(sent_refund(payment))
+    return payment.provider_status == sighting.provider_status or (one_fell_through(payment) and is_in_doubt)
 
 
 def may_have_fallen_through_before(payment: Payment, sighting: Sighting) -> bool:
@@ -119,6 +117,10 @@ def refund_refused(payment: Payment, refund: Operation, code: str, message: str,
         refund, state=OperationState.REFUSED, at_ms=now_ms, deadline_ms=None, untold=(code, message), looks=0
     )
     return payment.with_operation(refused)
+
+
+def _is_taken(refund: Operation | None) -> bool:
+    return refund is not None and refund.state is OperationState.DONE
 
 
 def _done(refund: Operation, now_ms: int, outcome: RefundOutcome | None) -> Operation:
