@@ -49,7 +49,8 @@ class ConnectionFields(BaseSettings):
 
     redis_url: RedisUrl = Field(
         repr=False,
-        description="The state: `redis://`, `rediss://`, `redis+sentinel://`, `redis+cluster://`.",
+        description="The state: `redis(s)://host:6379/0`, `redis+sentinel://host:26379,host:26379/service/0`, "
+        "`redis+cluster://host:6379,host:6379`.",
     )
     broker_url: BrokerUrl = Field(
         default="",

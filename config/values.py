@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SENTINEL_SCHEME = "redis+sentinel"
-REDIS_SCHEMES = ("redis", "rediss", SENTINEL_SCHEME, "redis+cluster")
+CLUSTER_SCHEME = "redis+cluster"
+REDIS_SCHEMES = ("redis", "rediss", SENTINEL_SCHEME, CLUSTER_SCHEME)
 BROKER_SCHEMES = ("amqp", "amqps", "redis", "rediss", "sentinel")
 PLAIN_REDIS_SCHEMES = ("redis", "rediss")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -54,16 +55,18 @@ def check_scheme(value: str, schemes: tuple[str, ...]) -> str:
 
 
 def _redis_url(value: str) -> str:
-    """One host, or several Sentinels with the name of the service."""
+    """One host; or several Sentinels with the name of the service; or several nodes of a cluster."""
     scheme, _, rest = value.partition("://")
-    authority, _, service = rest.partition("/")
-    if scheme != SENTINEL_SCHEME:
+    if scheme not in {SENTINEL_SCHEME, CLUSTER_SCHEME}:
         return check_scheme(value, REDIS_SCHEMES)
+    authority, _, path = rest.partition("/")
     login, at, hosts = authority.rpartition("@")
     for host in hosts.split(","):
         split_url(f"{scheme}://{login}{at}{host}")
-    if not service:
+    if scheme == SENTINEL_SCHEME and not path:
         raise ValueError("must name the service: redis+sentinel://host:26379,host:26379/service/0")
+    if scheme == CLUSTER_SCHEME and path not in {"", "0"}:
+        raise ValueError("must name no database, a cluster has none: redis+cluster://host:6379,host:6379")
     return value
 
 

@@ -139,7 +139,7 @@ async def _marked(held: Held, name: str, engine: Engine) -> Held | None:
 
 async def _is_safe(marked: Held, name: str, engine: Engine) -> bool:
     """Whether the mark outlives the store's master."""
-    if await engine.store.is_copied():
+    if await engine.store.is_copied(marked.record.key):
         return True
     engine.journal.warning("operation.held_back", payment=str(marked.record.key), operation=name, why="replica_behind")
     return False

@@ -30,13 +30,13 @@ _MAY_HAVE_STOOD_BEFORE: dict[Status, frozenset[Stage]] = {
 }
 
 
-def may_be_behind(payment: Payment, sighting: Sighting, *, asked_ms: int) -> bool:
-    """Whether a read, asked at `asked_ms`, may show how the payment stood before its last change.
+def may_be_behind(payment: Payment, sighting: Sighting) -> bool:
+    """Whether a read may show how the payment stood before its last change.
 
     Where money went back, a sum that is greater than the known one is news whenever it is told.
     """
     changed_ms = max([payment.since_ms, *(refund.at_ms for refund in refunds_of(payment))])
-    if asked_ms - changed_ms >= BEHIND_MS:
+    if sighting.asked_ms is None or sighting.asked_ms - changed_ms >= BEHIND_MS:
         return False
     if sighting.refund_fell_through:
         return payment.status is Status.REFUND_PENDING and one_fell_through(payment)

@@ -351,8 +351,9 @@ def sending(payment: Payment, name: str, *, policy: Policy, now_ms: int) -> Paym
 
 
 def told(payment: Payment, *, name: str) -> Payment:
-    """The payment after who asked was told of the refusal."""
-    return payment.with_operation(replace(payment.operations[name], untold=None))
+    """The payment after who asked was told of the refusal; unchanged where its store has lost the operation since."""
+    operation = payment.operations.get(name)
+    return payment if operation is None else payment.with_operation(replace(operation, untold=None))
 
 
 def looked(payment: Payment, *, now_ms: int) -> Payment:

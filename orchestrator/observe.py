@@ -91,7 +91,12 @@ def _observed(payment: Payment, sighting: Sighting, belief: Belief, now_ms: int)
 
 
 def _looked_for(payment: Payment, sighting: Sighting) -> Payment:
-    """A read settles what a webhook told once it shows that word, or had time to: the first ones may be behind."""
+    """A read settles what a webhook told once it shows that word, or had time to: the first ones may be behind.
+
+    A word that nobody knows settles nothing: it may be the same in other letters.
+    """
+    if sighting.target is None and not sighting.refund_fell_through:
+        return payment
     is_settled = payment.awaited in {None, sighting.provider_status} or (payment.look_wanted or 0) >= LOOKS_FOR_A_WORD
     return replace(payment, look_wanted=None, awaited=None) if is_settled else payment
 
@@ -259,13 +264,18 @@ def _is_early_no(payment: Payment, sighting: Sighting, move: Move, now_ms: int) 
     """Whether a read says no where a success was just told: it may be behind, and is repeated before it counts."""
     claimed = payment.claimed
     is_read = sighting.source in READS and move is Move.CONFIRM
-    return is_read and claimed is not None and now_ms - claimed.since_ms < UNCONFIRMED_AFTER_MS
+    return is_read and claimed is not None and _is_early(sighting, claimed, now_ms)
+
+
+def _is_early(sighting: Sighting, claimed: Claimed, now_ms: int) -> bool:
+    asked_ms = sighting.asked_ms if sighting.asked_ms is not None else now_ms
+    return asked_ms - claimed.since_ms < UNCONFIRMED_AFTER_MS
 
 
 def _contradicted(payment: Payment, sighting: Sighting, now_ms: int) -> Payment:
     """A stale word changes nothing; a read that contradicts a claimed success is repeated, and told after a minute."""
     claimed = payment.claimed
-    if claimed is None or sighting.source not in READS or now_ms - claimed.since_ms < UNCONFIRMED_AFTER_MS:
+    if claimed is None or sighting.source not in READS or _is_early(sighting, claimed, now_ms):
         return payment
     return payment.with_review(Review.UNCONFIRMED)
 

@@ -243,8 +243,8 @@ class PaymentStore(Protocol):
         """Write state, event and due time atomically, or say why not."""
         ...
 
-    async def is_copied(self) -> bool:
-        """Whether all that was written before is as safe as this store can make it; never raises.
+    async def is_copied(self, key: PaymentKey) -> bool:
+        """Whether all that was written of a payment before is as safe as this store can make it; never raises.
 
         False where a replica follows the store and is behind: what was marked now might be lost with the master.
         """

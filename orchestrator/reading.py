@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from orchestrator.absorb import belief_of, interpreted
@@ -39,13 +39,13 @@ class Reading:
         policy, now_ms = self.engine.policy, self.engine.clock.now_ms()
         sightings = [interpreted(payment, body, source=self.source, policy=policy) for body in self.bodies]
         for sighting in sightings or [Sighting(source=self.source, usable=False)]:
-            seen = self._seen(payment, sighting, now_ms)
+            seen = self._seen(payment, replace(sighting, asked_ms=self.asked_ms), now_ms)
             payment = sighted(payment, seen, sighting, now_ms=now_ms, answers=self.answers)
         return payment
 
     def _seen(self, payment: Payment, sighting: Sighting, now_ms: int) -> Payment:
         policy = self.engine.policy
-        if self.source is Source.READ and may_be_behind(payment, sighting, asked_ms=self.asked_ms):
+        if self.source is Source.READ and may_be_behind(payment, sighting):
             return looked_at_again(payment)
         seen = observe(payment, sighting, belief=belief_of(payment, policy), now_ms=now_ms)
         if self.source is Source.READ:

@@ -54,6 +54,7 @@ class Sighting:
 
     source: Source
     usable: bool
+    asked_ms: int | None = None  # of a read: when it was asked; what it shows may be as old, however late it is heard
     operation: str | None = None  # of a reply
     attempt: int | None = None  # of a webhook: the path it came in by
     reference: str | None = None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.cluster import ValkeyCluster
 from tests.support.servers import ValkeyServer, bundled_binary, free_port, server_binary
 
 if TYPE_CHECKING:
@@ -48,6 +49,22 @@ def redis_url(valkey_server: ValkeyServer) -> str:
         valkey_server.restart()
     valkey_server.flush()
     return valkey_server.url
+
+
+@pytest.fixture(scope="session")
+def valkey_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyCluster]:
+    """Three masters for the whole run; ask for `cluster_url`."""
+    cluster = ValkeyCluster(tmp_path_factory.mktemp("cluster"))
+    cluster.start()
+    yield cluster
+    cluster.end()
+
+
+@pytest.fixture
+def cluster_url(valkey_cluster: ValkeyCluster) -> str:
+    """The address of an empty cluster that no other test uses meanwhile."""
+    valkey_cluster.flush()
+    return valkey_cluster.url
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ class RedisWatch:
                 await asyncio.sleep(CONNECT_PAUSE_S)
                 continue
             self.row = durability.row
-            self._store.follow(has_replica=durability.has_replica)
+            self._store.follow(durability.followed)
             log.info("worker.redis", durability=durability.row)
             return
 
@@ -84,4 +84,4 @@ class RedisWatch:
         elif durability.row != self.row:
             log.warning("redis.durability_changed", was=self.row, durability=durability.row)
         self.row, self._refused = durability.row, durability.refused
-        self._store.follow(has_replica=durability.has_replica)
+        self._store.follow(durability.followed)

@@ -13,7 +13,7 @@ from redis.exceptions import NoPermissionError
 from redis.retry import Retry
 
 from orchestrator.adapters import event_log_scripts as scripts
-from orchestrator.adapters.redis_sentinel import is_behind_sentinels, open_blocking_client
+from orchestrator.adapters.redis_blocking import info_of_each, open_blocking, read_streams
 from orchestrator.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -94,16 +94,15 @@ class EventLog:
         return frozenset(source for source, is_held in zip(asked, held, strict=True) if is_held), int(copies)
 
     def has_replica(self) -> bool:
-        """Whether a replica follows this Redis; False where it does not tell."""
+        """Whether a replica follows this Redis, or each master of the cluster; False where it does not tell."""
         try:
             with unavailable_if_lost():
-                told = self._client.info("replication")
+                masters = info_of_each(self._client, "replication")
         except StoreUnavailableError as error:
             if isinstance(error.__cause__, NoPermissionError):
                 return False
             raise
-        replicas = [value for name, value in told.items() if _REPLICA.fullmatch(name) and isinstance(value, dict)]
-        return any(replica.get("state") == "online" for replica in replicas)
+        return all(any(_is_online_replica(*told) for told in master.items()) for master in masters)
 
     def release(self, sources: Iterable[Source], *, owner: str) -> None:
         """Give leases back; one that somebody else holds by now is left alone."""
@@ -135,7 +134,7 @@ class EventLog:
         by_stream = {source.stream.encode(): source for source in after}
         streams = {source.stream: entry for source, entry in after.items()}
         with unavailable_if_lost():
-            found = self._client.xread(streams, count=count, block=block_ms or None)
+            found = read_streams(self._client, streams, count=count, block_ms=block_ms)
         return [
             LoggedEvent(source=by_stream[stream], entry_id=entry_id.decode(), body=fields.get(b"event", b""))
             for stream, entries in _pairs(found)
@@ -177,7 +176,7 @@ def open_client(url: str) -> redis.Redis:
         "socket_connect_timeout": SOCKET_TIMEOUT_S,
         "socket_keepalive": True,
     }
-    return open_blocking_client(url, **options) if is_behind_sentinels(url) else redis.Redis.from_url(url, **options)
+    return open_blocking(url, **options)
 
 
 @contextmanager
@@ -187,6 +186,10 @@ def unavailable_if_lost() -> Iterator[None]:
         yield
     except (redis.RedisError, OSError) as error:
         raise StoreUnavailableError(f"Redis did not answer: {type(error).__name__}") from error
+
+
+def _is_online_replica(name: str, told: Any) -> bool:
+    return _REPLICA.fullmatch(name) is not None and isinstance(told, dict) and told.get("state") == "online"
 
 
 def _pairs(found: Any) -> Iterator[tuple[bytes, Any]]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from orchestrator.ports import Clock, Commit
 
 MOST_WAITING_OBSERVATIONS = 1000
+_Due = tuple[int, str, PaymentKey]  # since when, in milliseconds; its intent_id; itself
 
 
 class MemoryStore:
@@ -217,8 +218,9 @@ class MemoryStore:
         self._write(stored, commit)
         return stored.committed()
 
-    async def is_copied(self) -> bool:
+    async def is_copied(self, key: PaymentKey) -> bool:
         """As the replica says that a test made up."""
+        del key  # there is one for all
         return not self.replica_is_behind
 
     async def notify(self, key: PaymentKey, observation: bytes, *, op: str, is_command: bool = False) -> NotifyOutcome:
@@ -294,7 +296,7 @@ class MemoryStore:
             self._listeners.remove(queue)
 
     def _shard(self, key: PaymentKey) -> int:
-        return shard_of(key, shards=self.shards)
+        return shard_of(key, shards=self.shards) if self.shards > 1 else 0
 
     def _set_due(self, key: PaymentKey, at_ms: int) -> None:
         self._due[key] = at_ms
@@ -308,29 +310,30 @@ class MemoryStore:
         On a ration: those that something was heard of, then as many as it allows.
         """
         now = self._clock.now_ms()
-        queues: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+        queues: defaultdict[str, list[_Due]] = defaultdict(list)
         for key, at_ms in self._due.items():
             if at_ms <= now and self._shard(key) == shard:
-                queues[key.merchant].append((at_ms, key.intent_id))
+                queues[key.merchant].append((at_ms, key.intent_id, key))
         for merchant, queue in queues.items():
             queue.sort()
             if merchant in rations:
-                heard = self._heard(merchant, queue)[:limit]
-                named = {intent_id for _, intent_id in heard}
-                queue[:] = [*heard, *(each for each in queue[: min(limit, rations[merchant])] if each[1] not in named)]
+                heard = self._heard(queue)[:limit]
+                named = {key for *_, key in heard}
+                queue[:] = [*heard, *(each for each in queue[: min(limit, rations[merchant])] if each[2] not in named)]
         filled = {merchant: queue for merchant, queue in queues.items() if queue}
         order = sorted(filled, key=lambda merchant: (min(filled[merchant])[0], merchant))
         turns = sorted(
-            (turn, order.index(merchant), PaymentKey(merchant=merchant, intent_id=intent_id))
+            (turn, order.index(merchant), key)
             for merchant, queue in filled.items()
-            for turn, (_, intent_id) in enumerate(queue[: 2 * limit if merchant in rations else limit])
+            for turn, (*_, key) in enumerate(queue[: 2 * limit if merchant in rations else limit])
         )
         return [self._payments[key] for _, _, key in turns]
 
-    def _heard(self, merchant: str, queue: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+    def _heard(self, queue: Sequence[_Due]) -> list[_Due]:
         """Those of a queue that something was heard of, the longest waiting first."""
-        since = [(self._payments[PaymentKey(merchant=merchant, intent_id=name)].heard_ms, name) for _, name in queue]
-        return sorted((at_ms, name) for at_ms, name in since if at_ms is not None)
+        payments = self._payments
+        heard = ((at_ms, name, key) for _, name, key in queue if (at_ms := payments[key].heard_ms) is not None)
+        return sorted(heard)
 
     def _take(self, stored: StoredPayment, owner: str, lease_ms: int, *, alone: bool = False) -> None:
         stored.claims = stored.leases_lost(self._clock.now_ms())

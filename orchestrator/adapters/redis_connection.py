@@ -13,6 +13,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from orchestrator.adapters.cluster_map import SCHEME as CLUSTER_SCHEME
+from orchestrator.adapters.cluster_map import is_cluster, parse
+from orchestrator.adapters.redis_cluster import ClusterClient
 from orchestrator.adapters.redis_sentinel import SCHEME as SENTINEL_SCHEME
 from orchestrator.adapters.redis_sentinel import is_behind_sentinels, open_client
 from orchestrator.errors import PayorchError, StoreCorruptError, StoreUnavailableError
@@ -33,7 +36,7 @@ class UnsupportedRedisUrlError(PayorchError):
 
 
 def connect(url: str) -> Redis:
-    """A client for `redis://`, `rediss://` or `redis+sentinel://`; connects at its first call, values stay bytes.
+    """A client for `redis://`, `rediss://`, `redis+sentinel://` or `redis+cluster://`; it connects at its first call.
 
     redis-py re-sends a command up to ten times by default; here it never does, since a script whose reply was
     lost may have run. Protocol 2 keeps the server from pushing anything between a call and its reply.
@@ -51,9 +54,11 @@ def connect(url: str) -> Redis:
     }
     if is_behind_sentinels(url):
         return open_client(url, **options)
+    if is_cluster(url):
+        return ClusterClient(parse(url), pool_size=POOL_SIZE, pool_wait_s=POOL_WAIT_S, **options)
     scheme = urlsplit(url).scheme
     if scheme not in SCHEMES:
-        allowed = " or ".join(f"{each}://" for each in (*SCHEMES, SENTINEL_SCHEME))
+        allowed = " or ".join(f"{each}://" for each in (*SCHEMES, SENTINEL_SCHEME, CLUSTER_SCHEME))
         message = f"the state's Redis URL must start with {allowed}, not {scheme or 'nothing'}://"
         raise UnsupportedRedisUrlError(message)
     pool = BlockingConnectionPool.from_url(url, max_connections=POOL_SIZE, timeout=POOL_WAIT_S, **options)

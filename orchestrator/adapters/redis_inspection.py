@@ -48,13 +48,8 @@ class RedisInspection:
 
     async def payments(self) -> AsyncIterator[list[PaymentKey]]:
         """The keys of every stored payment once or more, page by page, without stopping the world."""
-        cursor = 0
-        while True:
-            words = ("SCAN", cursor, "MATCH", self._keys.any_payment, "COUNT", PAGE)
-            cursor, names = await self._calls.command(*words)
+        async for names in self._calls.names(self._keys.any_payment, count=PAGE):
             yield [RedisKeys.key_of(name.decode()) for name in names]
-            if not int(cursor):
-                return
 
     async def merchants(self, shard: int) -> frozenset[str]:
         """The merchants whose due payments are claimed in this shard."""

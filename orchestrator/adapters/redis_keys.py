@@ -24,7 +24,6 @@ class RedisKeys:
         self.shard_count = f"{self._root}shards"
         self.dead_letters = f"{self._root}deadletters"
         self.audit = f"{self._root}audit"
-        self.probe = f"{self._root}probe"
         self.refusals_seen = f"{self._root}{{{self.dead_letters}}}:seen"
         self.refusal_events = f"{self._root}{{{self.dead_letters}}}:events"
         self.any_payment = f"{self._root}{{s*}}:payment:*"
@@ -37,6 +36,10 @@ class RedisKeys:
     def prefix(self, shard: int) -> str:
         """What every name of a shard starts with, as in `payorch:{s07}:`."""
         return f"{self._root}{{s{shard:0{self._width}}}}:"
+
+    def probe(self, shard: int) -> str:
+        """What is written to learn whether the shard's server takes a write, and whether a replica has it."""
+        return f"{self.prefix(shard)}probe"
 
     def events(self, shard: int) -> str:
         """The event log of a shard."""

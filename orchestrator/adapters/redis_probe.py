@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from orchestrator.adapters.cluster_map import is_cluster
+from orchestrator.adapters.redis_blocking import open_blocking
 from orchestrator.adapters.redis_keys import RedisKeys
-from orchestrator.adapters.redis_sentinel import is_behind_sentinels, open_blocking_client
 
 LIMIT_S = 2.0
 KEPT_MS = 60_000
@@ -21,16 +21,18 @@ class RedisProbe:
 
     def __init__(self, url: str, *, namespace: str, owner: str) -> None:
         self._url = url
-        self._words = ("SET", RedisKeys(namespace=namespace).probe, owner, "PX", KEPT_MS)
+        self._keys = RedisKeys(namespace=namespace)
+        self._owner = owner
 
     def answers(self) -> bool:
-        """Whether Redis took a write just now; one that refuses writes is as good as away."""
+        """Whether Redis took a write just now, each master of a cluster one; who refuses it is as good as away."""
         options = {"socket_timeout": LIMIT_S, "socket_connect_timeout": LIMIT_S, "retry": Retry(NoBackoff(), 0)}
-        open_ = open_blocking_client if is_behind_sentinels(self._url) else redis.Redis.from_url
-        client: Any = open_(self._url, **options)
-        with contextlib.closing(client):
+        with contextlib.closing(open_blocking(self._url, **options)) as client:
             try:
-                client.execute_command(*self._words)
+                with client.pipeline(transaction=False) as pipeline:
+                    for shard in range(self._keys.shards if is_cluster(self._url) else 1):
+                        pipeline.set(self._keys.probe(shard), self._owner, px=KEPT_MS)
+                    pipeline.execute()
             except (redis.RedisError, OSError):
                 return False
             return True

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from redis import sentinel as blocking
 from redis.asyncio import sentinel as asynchronous
 
+from orchestrator.adapters.redis_hosts import read_hosts
 from orchestrator.errors import PayorchError
 
 if TYPE_CHECKING:
     import redis
     import redis.asyncio
+
+    from orchestrator.adapters.redis_hosts import Address
 
 _Sentinel: Any = blocking.Sentinel
 _AsyncSentinel: Any = asynchronous.Sentinel
@@ -31,7 +33,7 @@ class SentinelUrlError(PayorchError):
 class SentinelAddress:
     """Whom to ask for which master, and how to log in there."""
 
-    sentinels: tuple[tuple[str, int], ...]
+    sentinels: tuple[Address, ...]
     service: str
     login: dict[str, Any]
 
@@ -43,20 +45,16 @@ def is_behind_sentinels(url: str) -> bool:
 
 def parse(url: str) -> SentinelAddress:
     """The parts of the address; user and password are those of the master. Raises SentinelUrlError."""
-    # The standard library's parsers know one host, and some versions refuse more.
-    authority, _, path = url.removeprefix(f"{SCHEME}://").partition("/")
-    userinfo, _, hosts = authority.rpartition("@")
-    username, _, password = userinfo.partition(":")
-    service, _, db = path.strip("/").partition("/")
     try:
-        login = {"db": int(db or 0), "username": unquote(username) or None, "password": unquote(password) or None}
-        sentinels = tuple(_host_and_port(host) for host in hosts.split(","))
+        told = read_hosts(url, port=PORT)
+        service, _, db = told.path.partition("/")
+        login = {"db": int(db or 0), "username": told.username, "password": told.password}
     except ValueError:
         service = ""
     if not service:
         message = f"the state's Redis URL must be like {SCHEME}://host:{PORT},host:{PORT}/service/0"
         raise SentinelUrlError(message)
-    return SentinelAddress(sentinels=sentinels, service=service, login=login)
+    return SentinelAddress(sentinels=told.hosts, service=service, login=login)
 
 
 def open_client(url: str, **options: Any) -> redis.asyncio.Redis:
@@ -76,12 +74,3 @@ def open_blocking_client(url: str, **options: Any) -> redis.Redis:
 
 
 _ASKING = {"socket_timeout": ASK_WITHIN_S, "socket_connect_timeout": ASK_WITHIN_S}
-
-
-def _host_and_port(host: str) -> tuple[str, int]:
-    name, colon, port = host.rpartition(":")
-    if not colon or host.endswith("]"):
-        name, port = host, str(PORT)
-    if not name:
-        raise ValueError(host)
-    return name.strip("[]"), int(port)

@@ -27,7 +27,7 @@ from orchestrator.ports import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
     from redis.asyncio import Redis
 
@@ -69,9 +69,9 @@ class RedisStore:
         self._client = client
         self._calls = RedisCalls(client)
         self._keys = RedisKeys(namespace=namespace, shards=shards)
-        self._time = RedisTime()
+        self._time = [RedisTime() for _ in range(shards)]  # the masters of a cluster have a clock each
         self._tail = RedisTail(shards)
-        self._copies = RedisCopies(client, name=self._keys.probe)
+        self._copies = RedisCopies(client, probe_of=self._keys.probe)
         self._tell = tell
 
     async def close(self) -> None:
@@ -80,8 +80,7 @@ class RedisStore:
 
     async def ensure_shards(self) -> None:
         """Write down the number of shards at the first start; raises ShardCountError where it was another."""
-        seconds, microseconds = await self._calls.command("TIME")
-        self._time.learn(int(seconds) * 1000 + int(microseconds) // 1000)
+        await self._ask_the_time()
         await self._calls.command("SET", self._keys.shard_count, self.shards, "NX")
         stored = int(await self._calls.command("GET", self._keys.shard_count))
         if stored != self.shards:
@@ -211,13 +210,13 @@ class RedisStore:
         self._learn(shard, commits, lost_at_ms)
         return _committed(commit.key, CommitOutcome(outcome.decode()), rest)
 
-    async def is_copied(self) -> bool:
+    async def is_copied(self, key: PaymentKey) -> bool:
         """Whether a replica has what was written before, where one follows; waits for a tenth of a second at most."""
-        return await self._copies.confirmed()
+        return await self._copies.confirmed(self._keys.shard(key))
 
-    def follow(self, *, has_replica: bool) -> None:
-        """From now on a replica follows this Redis, or none does."""
-        self._copies.follows = has_replica
+    def follow(self, followed: Collection[str]) -> None:
+        """From now on these servers, by name, are followed by replicas; a Redis that is no cluster has no name."""
+        self._copies.followed = frozenset(followed)
 
     async def notify(self, key: PaymentKey, observation: bytes, *, op: str, is_command: bool = False) -> NotifyOutcome:
         """Append an observation; due now, and the bell rung, if nobody owns the payment."""
@@ -253,27 +252,29 @@ class RedisStore:
 
     async def scan(self) -> AsyncIterator[Record]:
         """Every stored payment once or more, in no order, without stopping the world."""
-        cursor = 0
-        while True:
-            words = ("SCAN", cursor, "MATCH", self._keys.any_payment, "COUNT", SCAN_COUNT, "TYPE", "hash")
-            cursor, names = await self._calls.command(*words)
+        async for names in self._calls.names(self._keys.any_payment, count=SCAN_COUNT, kind="hash"):
             keys = [RedisKeys.key_of(name.decode()) for name in names]
             for record in await asyncio.gather(*(self.load(key) for key in keys)):
                 if record is not None:
                     yield record
-            if not int(cursor):
-                return
 
     async def _claimed(
         self, script: Script, names: Sequence[str], shard: int, owner: str, *arguments: str | int
     ) -> Sequence[Any]:
         """What a claim told, unless Redis executes it so late that nobody waits for the answer any more."""
-        asked_ms = self._time.now_ms()
+        asked_ms = self._time[shard].now_ms()
         valid_until_ms = None if asked_ms is None else asked_ms + CLAIM_VALID_MS
         words = (self._keys.prefix(shard), _optional(valid_until_ms), owner, *arguments)
         told: list[Any] = await self._calls.script(script, names, words)
-        self._time.learn(told[0])
+        self._time[shard].learn(told[0])
         return told[1:]
+
+    async def _ask_the_time(self) -> None:
+        told = await self._calls.of_each("TIME")
+        for shard, time in enumerate(self._time):
+            if server := told.get(self._calls.server_of(self._keys.prefix(shard))):
+                seconds, microseconds = server
+                time.learn(int(seconds) * 1000 + int(microseconds) // 1000)
 
     def _learn(self, shard: int, commits: int, lost_at_ms: int) -> None:
         lost = self._tail.learn(shard, commits, lost_at_ms)

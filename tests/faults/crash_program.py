@@ -73,7 +73,8 @@ class Killer:
         if deed == FAIL:
             raise PlannedError
         Path(f"{self._plan_file}.done").write_text(json.dumps({"marked": sorted(self.marked)}))
-        os.kill(os.getpid(), signal.Signals[deed])
+        # Sent to this thread, not to the process: where that is stopped by another one, this one runs on for a while.
+        signal.raise_signal(signal.Signals[deed])
 
     def strike_soon(self) -> None:
         """The same when what was written is out."""

@@ -46,7 +46,6 @@ class Charge:
     refunds: list[Refund] = field(default_factory=list)
     has_been: list[str] = field(default_factory=list)
     pushes: bool = False  # the payer hears of it without us
-    is_refundable: bool = True
     captures: int = 0
     seen: list[tuple[float, dict[str, Any]]] = field(default_factory=list)  # what reads show, from when on
 
@@ -109,7 +108,7 @@ def _payin(charge: Charge, with_stage: bool) -> dict[str, Any]:
         "amount": major(charge.amount, charge.currency),
         "total": major(charge.total, charge.currency),
         "paid_amount": major(charge.paid, charge.currency),
-        "is_refundable": charge.is_refundable,
+        "is_refundable": True,
         "expired_at": moment(charge.expires_s) if charge.expires_s else None,
         "created_at": moment(charge.created_s),
     }

@@ -10,6 +10,7 @@ from orchestrator.outcome import Verdict, verdict_of
 from orchestrator.payment import CAPTURE, CREATE, REFUND_PREFIX, OperationState, Payment
 from tests.simulator.loop import LIFE
 from tests.simulator.replies import Replies
+from tests.simulator.wire import TOTAL_S
 
 if TYPE_CHECKING:
     from orchestrator.ports import ProviderRequest, Reply
@@ -32,7 +33,7 @@ class Conduct:
         self._world = world
         self._permits: Counter[tuple[str, str]] = Counter()
         self._unwelcome: set[str] = set()  # accounts that the provider did not want to hear
-        self._open: dict[Sending, str] = {}  # sent, and perhaps done: by whom
+        self._open: dict[Sending, tuple[str, float]] = {}  # sent, and perhaps done: by whom, and when
 
     def begin_anew(self) -> None:
         """The store lost its tail, and with it that something was sent: what is harmless to make is made once more."""
@@ -62,11 +63,18 @@ class Conduct:
         if not self._world.tail.is_fresh:
             self._check_mark(life, sending)
         earlier = self._open.get(sending)
-        if earlier is not None and sending[1] != CAPTURE:
+        if earlier is not None and sending[1] != CAPTURE and not self._never_came(sending, earlier[1]):
             self._world.violated(
-                "I1", f"{life.name} sends {sending[1]} of {sending[0]} again, {earlier} sent it before"
+                "I1", f"{life.name} sends {sending[1]} of {sending[0]} again, {earlier[0]} sent it before"
             )
-        self._open[sending] = life.name
+        self._open[sending] = life.name, self._world.loop.time()
+
+    def _never_came(self, sending: Sending, sent_s: float) -> bool:
+        """The store lost that a create was sent, and a list shows since that it never arrived: its number is free."""
+        world, (intent, name, attempt) = self._world, sending
+        is_forgotten = name == CREATE and world.tail.lost_s is not None and sent_s <= world.tail.lost_s
+        may_come = world.loop.time() < sent_s + TOTAL_S
+        return is_forgotten and not may_come and not world.provider.creates[intent, int(attempt)]
 
     def answered(self, request: ProviderRequest, reply: Reply) -> None:
         """An answer reached who had called, or it is known that nothing was sent."""

@@ -29,6 +29,7 @@ class Letter:
     body: bytes
     authorization: str
     deliveries: int = 1
+    is_taken: bool = False
     then: Callable[[], None] | None = None
 
 
@@ -89,10 +90,19 @@ class Courier:
             self._world.truth.webhook_taken(letter.body, is_forged=is_forged)
             if letter.then is not None:
                 letter.then()
-        elif letter.deliveries <= RETRIES:
+                letter.then = None
+            letter.is_taken = True
+        if status != 200 or self._world.weather.brings("webhook answer lost"):
+            self._repeat(letter)
+        else:
+            self.on_the_way -= 1
+
+    def _repeat(self, letter: Letter) -> None:
+        """Nobody heard that it was taken: it comes again, three more times at most."""
+        if letter.deliveries <= RETRIES:
             letter.deliveries += 1
             self._world.loop.after(RETRY_S, self._deliver, letter)
             return
-        else:
+        if not letter.is_taken:
             self.lost.add(letter.charge.intent)
         self.on_the_way -= 1

@@ -66,7 +66,7 @@ def broken_at_the_ledger(world: World) -> list[tuple[str, str]]:
     for reference, times in provider.captures.items():
         found.append(("I1", f"{reference} was captured and asked for {times} times more"))
     for (reference, note), times in provider.refunds.items():
-        if times > 1 and not (world.tail.lost_s is not None and provider.is_harmless(intent)):
+        if times > 1:
             found.append(("I1", f"{reference}: the refund {note!r} was made {times} times"))
     return found
 

@@ -56,6 +56,7 @@ RATES: dict[str, tuple[float, float]] = {
     "webhook lost": (0.05, 0.8),
     "webhook twice": (0.05, 0.6),
     "webhook late": (0.05, 0.6),
+    "webhook answer lost": (0.05, 0.6),
     "webhook forged": (0.02, 0.2),
     # events on their way to subscribers
     "event log away": (0.002, 0.05),

@@ -157,10 +157,10 @@ class VirtualLoop:
         for task in tasks:
             self.idlers.pop(task, None)
             if task.done():
-                # Whoever would have taken its error is gone as well.
-                _ = task.cancelled() or task.exception()
+                _take_error(task)
             else:
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
+                _take_error(task._fut_waiter)  # type: ignore[attr-defined]
                 self._close(task.get_coro())
 
     def freeze(self, life: Life) -> None:
@@ -255,3 +255,9 @@ class VirtualLoop:
         except ValueError:
             # It is the one that runs now: it ends at its next step, which never comes.
             return
+
+
+def _take_error(future: asyncio.Future[Any] | None) -> None:
+    """Whoever would have taken its error is gone, and asyncio need not tell of it."""
+    if future is not None and future.done() and not future.cancelled():
+        future.exception()

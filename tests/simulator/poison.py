@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from orchestrator.identity import PaymentKey
+from orchestrator.identity import PaymentKey, shard_of
 from orchestrator.statuses import Review
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 IN_A_MINUTE_MAX = 9  # turns; it is put aside for longer and longer
 RESTS_UNTOLD_MAX = 2  # from the third on a person was told
 KIND = "defect"
+_PARKED = Review.PARKED.encode()
 
 
 class DefectError(Exception):
@@ -28,7 +30,6 @@ class Poison:
         self.has_struck = False
         self._world = world
         self._is_poison: dict[str, bool] = {}
-        self._told: set[str] = set()
         self._failed_s: defaultdict[str, list[float]] = defaultdict(list)
 
     def meet(self, life: Life, intent: str) -> None:
@@ -49,9 +50,18 @@ class Poison:
         recent = sum(1 for at_s in failed_s if at_s > failed_s[-1] - 60)
         if recent > IN_A_MINUTE_MAX:
             world.violated("I9", f"{intent} was tried {recent} times within a minute, though every turn of it fails")
-        payment, rests = world.checks.payment_of(intent), world.store.stored(PaymentKey.parse(intent)).rests
-        if payment is not None and Review.PARKED in payment.review:
-            self._told.add(intent)
+        rests = world.store.rests(PaymentKey.parse(intent))
         # One that could not be read was put aside too, and only the log tells of that.
-        if rests > RESTS_UNTOLD_MAX and intent not in self._told and intent not in world.unreadable.spoilt:
+        is_heard_of = intent in world.unreadable.spoilt or self._is_told(intent)
+        if rests > RESTS_UNTOLD_MAX and not is_heard_of:
             world.violated("I9", f"{intent} was put aside {rests} times, and nobody was told")
+
+    def _is_told(self, intent: str) -> bool:
+        """Whether an event told of it, now or before something else moved the payment on."""
+        store, key = self._world.store, PaymentKey.parse(intent)
+        events = store.events(shard_of(key, shards=store.shards))
+        told = [json.loads(event)["data"] for event in events if _PARKED in event]
+        reviews = [
+            data["review"] for data in told if (data["merchant"], data["intent_id"]) == (key.merchant, key.intent_id)
+        ]
+        return any(Review.PARKED in review for review in reviews)

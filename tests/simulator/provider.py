@@ -53,6 +53,7 @@ class Provider:
         self._guards_ids = dice.chance(0.3)  # refuses a second create under one id
         self._knows_cards = dice.chance(0.3)  # payins/detail
         self._tells_length = dice.chance(0.7)  # of its pages
+        self._refusing = dice.pick((0.0, 0.02, 0.3))  # the share of refunds that it does not take
         self._unknown: Answer = dice.pick(
             (
                 (404, {"errors": {"message": "Not found"}}),
@@ -188,7 +189,8 @@ class Provider:
         amount = _minor(asked, "minor" if charge.flow == "card" else charge.currency)
         self._world.truth.refunding(charge.intent, note, amount)
         may = charge.status in _REFUNDABLE | ({"waiting"} if charge.flow == "card" else set())
-        if not may or charge.running or not charge.is_refundable or charge.returned + amount > charge.paid:
+        is_too_much = charge.returned + amount > charge.paid
+        if not may or charge.running or is_too_much or self._world.dice.chance(self._refusing):
             return 422, {"errors": {"message": "not refundable"}}
         self.refunds[charge.reference, note] += 1
         charge.refunds.append(Refund(amount=amount, note=note))

@@ -90,6 +90,13 @@ class Shop:
         elif data["status"] == "partially_refunded" and self._dice.chance(0.9 if self._is_eager else 0.4):
             self._refund(intent, data["paid_minor"] - data["refunded_minor"])
 
+    def hear_refusal(self, body: bytes) -> None:
+        """A message of ours was refused: a refund that the provider did not take is asked for anew, perhaps."""
+        command = json.loads(body)
+        intent = self._world.truth.asked[f"{command['merchant']}/{command['intent_id']}"]
+        if self._dice.chance(0.9 if self._is_eager else 0.4):
+            self._refund(intent, command["amount_minor"])
+
     def _was_sent_before(self, intent: dict[str, Any]) -> None:
         """All that was known of a payment was lost, which had been sent; its webhook comes, then its intent again."""
         world = self._world

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from orchestrator.adapters.memory_limiter import MemoryLimiter
     from orchestrator.adapters.memory_payment import StoredPayment
     from orchestrator.identity import PaymentKey
-    from orchestrator.ports import Acceptance, Commit, Committed
+    from orchestrator.ports import Acceptance, Commit, Committed, Refusal
     from tests.simulator.loop import Life
     from tests.simulator.world import World
 
@@ -77,6 +77,11 @@ class WatchedStore(MemoryStore):
         """The payment as it lies in the store."""
         return self._payments[key]
 
+    def rests(self, key: PaymentKey) -> int:
+        """How often a payment was put aside since its last success; 0 of one that went with a lost tail."""
+        stored = self._payments.get(key)
+        return stored.rests if stored else 0
+
     def hang(self, rope: Any) -> None:
         """Ring there too."""
         self._listeners.append(rope)
@@ -130,6 +135,12 @@ class WatchedStore(MemoryStore):
         if answer is not NotifyOutcome.FULL and observation.startswith(_WEBHOOK):
             self._world.truth.webhook_kept(json.loads(observation)["body"])
         return answer
+
+    async def refuse(self, refusal: Refusal) -> bool:
+        is_first = await super().refuse(refusal)
+        if is_first and refusal.origin == "provider":
+            self._world.shop.hear_refusal(refusal.body)
+        return is_first
 
 
 class Line:
@@ -212,8 +223,9 @@ class StoreLine:
         self.__dict__[name] = asked
         return asked
 
-    async def is_copied(self) -> bool:
+    async def is_copied(self, key: PaymentKey) -> bool:
         """Whether the replica has what was written: it is behind at times, as long as the weather lasts."""
+        del key  # there is one for all
         line = self._line
         if not line.world.weather.brings("replica behind"):
             return True

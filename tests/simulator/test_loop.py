@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 
 import pytest
@@ -67,6 +68,24 @@ def test_nothing_runs_in_the_name_of_a_process_that_was_killed(loop):
     loop.after(1, loop.kill, life)
     run(loop, for_s=10)
     assert told == ["finally"]
+    assert loop.failures == []
+
+
+def test_nobody_misses_an_error_whose_taker_was_killed(loop):
+    life = Life("a")
+
+    async def fail():
+        raise ValueError
+
+    async def work():
+        both = asyncio.gather(fail(), fail())
+        both.add_done_callback(lambda _: loop.kill(life))
+        await both
+
+    loop.start(life, work())
+    run(loop, for_s=10)
+    gc.collect()
+    assert life.is_dead
     assert loop.failures == []
 
 

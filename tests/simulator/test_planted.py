@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import nullcontext
 from itertools import chain
@@ -26,7 +27,7 @@ PARTS = (storing, calling, judging, refunding, working, relaying)
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", BUGS)
 def test_a_planted_bug_is_caught_by_the_rule_it_breaks(name):
-    catch = hunt(name)
+    catch = hunt(name, first=_caught_at(name))
     assert catch.violation is not None, f"{name} escaped {catch.seeds} seeds: {BUGS[name].rule}"
 
 
@@ -93,6 +94,16 @@ def test_a_function_is_changed_wherever_it_was_imported_by_its_name():
     with everywhere(next_step, "next_step", None):
         assert vars(advance)["next_step"] is None
     assert vars(advance)["next_step"] is vars(next_step)["next_step"]
+
+
+def test_the_page_tells_where_a_bug_was_caught():
+    assert all(_caught_at(name) for name in BUGS)
+    assert hunt("call-before-mark", seeds_max=0, first=_caught_at("call-before-mark")).seeds == 1
+
+
+def _caught_at(name):
+    """The seed at which it was caught the last time, as the page says; others follow where it is not any more."""
+    return [int(seeds) - 1 for seeds in re.findall(rf"^\| `{name}` \|.* (\d+) \|$", PAGE.read_text(), re.MULTILINE)]
 
 
 def _bug(plant):

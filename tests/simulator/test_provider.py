@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from orchestrator.flows import FLOWS
 from orchestrator.intent import parse_intent
 from orchestrator.payment import new_payment
+from tests.simulator.courier import RETRIES
 from tests.simulator.provider import LAG_MAX_S
 from tests.simulator.world import BEGINS_S, World
 from tests.unit.core.building import card_intent, gateway_intent, payid_intent, payin_intent
@@ -89,6 +91,37 @@ def test_a_card_is_captured_once_and_only_when_it_is_authorised(world):
     assert (charge.status, charge.paid, charge.captures) == ("waiting", charge.total, 1)
     assert world.provider.execute(capture(payment))[0] == 422
     assert world.provider.captures[charge.reference] == 1
+
+
+def refund_of(world, charge):
+    charge.status, charge.paid = "received", charge.total
+    body = {"uuid": charge.reference, "description": "Reason", "amount": charge.total}
+    request = SimpleNamespace(path="/v2/cards/refund_payment", body=body)
+    return world.provider.execute(request)[0]
+
+
+def test_a_refund_that_the_provider_does_not_take_moves_nothing(world):
+    charge = create(world, "card")
+    world.provider._refusing = 1.0
+    assert refund_of(world, charge) == 422
+    assert (charge.status, charge.refunds, world.provider.refunds) == ("received", [], {})
+
+
+def test_a_webhook_that_was_taken_and_not_heard_to_be_comes_again(world, monkeypatch):
+    taken = []
+
+    def take(_, __, body, answer):
+        taken.append(body)
+        answer.set_result(200)
+
+    monkeypatch.setattr(world.web, "take", take)
+    monkeypatch.setattr(world.truth, "webhook_taken", lambda *_, **__: None)
+    monkeypatch.setattr(world.weather, "brings", lambda kind: kind == "webhook answer lost")
+    charge = create(world, "gateway_link")
+    world.courier.announce(charge)
+    pass_time(world, 3600)
+    assert len(taken) == 1 + RETRIES
+    assert (len(set(taken)), world.courier.on_the_way, world.courier.lost) == (1, 0, set())
 
 
 @pytest.mark.parametrize("flow", INTENTS)

@@ -18,6 +18,9 @@ FAILED_ONCE = [
 ]
 
 
+pytestmark = pytest.mark.timeout(900)  # the tier takes what processors others leave
+
+
 @pytest.mark.parametrize("seed", FAILED_ONCE)
 def test_a_seed_that_failed_once_does_not_again(seed):
     assert run_seed(seed).violations == ()

@@ -83,9 +83,6 @@ class World:
         self.unreadable = Unreadable(self)
         self.tail = Tail(self)
         self.checks = Checks(self)
-        self.poison = Poison(self)
-        self.unreadable = Unreadable(self)
-        self.tail = Tail(self)
         self.store = WatchedStore(self)
         self.limiter = MemoryLimiter(
             clock=VirtualClock(self), rate_per_s=self.dice.pick((0.5, 5.0, 5.0)), burst=self.dice.pick((1, 10))

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from typing import Any
 
-import redis
+from orchestrator.adapters.redis_blocking import open_blocking
 
 SHARDS = 64
 
@@ -15,7 +15,7 @@ class EventLogReader:
     """Follows the streams `payorch:{sNN}:events`; each payment's events in their order."""
 
     def __init__(self, url: str, *, namespace: str = "") -> None:
-        self._client: Any = redis.Redis.from_url(url, decode_responses=True)
+        self._client: Any = open_blocking(url, socket_timeout=5, decode_responses=True)
         self._streams = dict.fromkeys((f"{namespace}payorch:{{s{shard:02}}}:events" for shard in range(SHARDS)), "-")
         self.events: dict[str, list[dict[str, Any]]] = defaultdict(list)
 

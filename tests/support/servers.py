@@ -24,9 +24,16 @@ def free_port() -> int:
     while True:
         port = random.randrange(10_000, 32_000)
         with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("", port))
             return port
+
+
+def held_port() -> socket.socket:
+    """A socket that keeps its port from whoever asks for a free one; Valkey, which sets SO_REUSEADDR, may listen."""
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", free_port()))
+    return holder
 
 
 def server_binary() -> str:

@@ -23,8 +23,9 @@ def figures(path: Path) -> str:
         return "simulator: no seed was run"
     return (
         f"simulator: {sums['seeds']:.0f} seeds, {sums['violations']:.0f} violations, "
-        f"{sums['seeds'] / sums['took_s']:.1f} seeds/s on each processor, "
-        f"{sums['virtual_s'] / 3600:.0f} h of virtual time, {sums['virtual_s'] / sums['took_s']:.0f} times real time, "
+        f"{sums['seeds'] / sums['used_s']:.1f} seeds a second of a processor, "
+        f"{sums['virtual_s'] / 3600:.0f} h of virtual time, "
+        f"{sums['virtual_s'] / sums['used_s']:.0f} times as long as a processor took, "
         f"{sums['steps']:.0f} steps, {sums['faults']:.0f} faults"
     )
 

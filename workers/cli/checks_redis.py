@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from orchestrator.adapters.redis_connection import connect, unavailable
 from orchestrator.adapters.redis_durability import UNKNOWN, inspect_durability
 from orchestrator.adapters.redis_keys import RedisKeys
+from orchestrator.adapters.redis_nodes import nodes_of
 from workers.cli.checks import Finding
 
 if TYPE_CHECKING:
@@ -33,12 +34,13 @@ def check_redis(settings: Settings) -> list[Finding]:
 async def _check(settings: Settings) -> list[Finding]:
     client: Any = connect(settings.redis_url)
     try:
-        server = await client.info("server")
-        memory = await client.info("memory")
+        nodes = (await nodes_of(client)).values()
+        servers = [await node.info("server") for node in nodes]
+        memories = [await node.info("memory") for node in nodes]
         return [
-            _version(server),
+            *dict.fromkeys(_version(server) for server in servers),
             *_durability(await inspect_durability(client)),
-            *_memory(memory),
+            *dict.fromkeys(found for memory in memories for found in _memory(memory)),
             _clock(await _offset_s(client)),
             await _shards(client, settings),
             await _workers(client, settings),

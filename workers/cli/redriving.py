@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +19,8 @@ from workers.cli.progress import Progress
 from workers.cli.refusals import open_refusals
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from orchestrator.client.ways import AsyncWay
     from orchestrator.ports import PaymentStore
     from workers.bootstrap import Settings
@@ -47,16 +50,15 @@ class Told:
 async def carry_out(chosen: Chosen, settings: Settings, *, deed: Deed) -> Told:
     """Redrive or drop them, the oldest first. Raises StoreUnavailableError."""
     told, store, audit = Told(), open_store(settings), open_audit(settings)
-    way = async_way(settings.broker_url, namespace=settings.namespace)
     try:
-        async with open_refusals(settings) as refusals:
+        async with open_refusals(settings) as refusals, _way(settings, deed) as way:
             letters = await _meant(chosen, refusals, told)
             with Progress(len(letters)) as progress:
                 for count, letter in enumerate(letters, start=1):
                     why_not = await _why_not_redriven(letter, store=store) if deed == "redriven" else None
                     if why_not is None:
                         await audit.append(_entry(deed, letter))
-                        await (_redrive(letter, refusals, way) if deed == "redriven" else refusals.remove(letter))
+                        await (_redrive(letter, refusals, way) if way is not None else refusals.remove(letter))
                         told.done.append(letter.letter_id)
                     else:
                         told.left[letter.letter_id] = why_not
@@ -64,10 +66,22 @@ async def carry_out(chosen: Chosen, settings: Settings, *, deed: Deed) -> Told:
     except ClientError as error:
         told.error = f"{error}; the rest is where it was"
     finally:
-        await way.close()
         await store.close()
         await audit.close()
     return told
+
+
+@asynccontextmanager
+async def _way(settings: Settings, deed: Deed) -> AsyncIterator[AsyncWay | None]:
+    """The way to the broker, for who sends something: dropping needs none, whatever the broker's URL."""
+    if deed == "dropped":
+        yield None
+        return
+    way = async_way(settings.broker_url, namespace=settings.namespace)
+    try:
+        yield way
+    finally:
+        await way.close()
 
 
 async def _meant(chosen: Chosen, refusals: Refusals, told: Told) -> list[Letter]:

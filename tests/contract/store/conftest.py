@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from tests.contract.store.worlds import World
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis_url", "cluster_url"])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    """The twin, then the store on a real server; both empty and of one shard."""
-    world = MemoryWorld() if request.param == "memory" else RedisWorld(request.getfixturevalue("redis_url"))
+    """The twin, then the store on a real server, and on a cluster of them; all empty and of one shard."""
+    world = MemoryWorld() if request.param == "memory" else RedisWorld(request.getfixturevalue(request.param))
     yield world
     await world.close()
 

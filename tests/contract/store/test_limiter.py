@@ -14,7 +14,7 @@ from orchestrator.adapters.redis_connection import connect
 from orchestrator.adapters.redis_limiter import RedisLimiter
 from orchestrator.breaker import FORGOTTEN_AFTER_MS, OPENS_AT, PROBE_FIRST_MS, PROBE_MAX_MS, RAMP_MS, Turn
 from orchestrator.ports import CallClass
-from tests.contract.store.worlds import ManualClock
+from tests.contract.store.worlds import ManualClock, stored_names
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -57,7 +57,7 @@ class RedisLimits:
 
     async def advance(self, ms: int) -> None:
         self._ahead_s += ms / 1000
-        for name in await self._inspector.keys("payorch:{limit:*"):
+        for name in await stored_names(self._inspector, "payorch:{limit:*"):
             kind, remaining_ms = name.partition(b"}:")[2].partition(b":")[0], await self._inspector.pttl(name)
             if kind in {b"arrival", b"looks"}:
                 await self._inspector.decrby(name, 1000 * ms)
@@ -77,9 +77,9 @@ class RedisLimits:
         await self._inspector.aclose()
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis_url", "cluster_url"])
 async def limits(request) -> AsyncIterator[MemoryLimits | RedisLimits]:
-    limits = MemoryLimits() if request.param == "memory" else RedisLimits(request.getfixturevalue("redis_url"))
+    limits = MemoryLimits() if request.param == "memory" else RedisLimits(request.getfixturevalue(request.param))
     yield limits
     await limits.close()
 

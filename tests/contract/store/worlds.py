@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from orchestrator.adapters.memory_store import MemoryStore
 from orchestrator.adapters.redis_connection import connect
 from orchestrator.adapters.redis_keys import RedisKeys
+from orchestrator.adapters.redis_nodes import nodes_of
 from orchestrator.adapters.redis_store import RedisStore
 from orchestrator.ports import AcceptOutcome, Commit, Refusal
 
 if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
     from orchestrator.identity import PaymentKey
     from orchestrator.ports import PaymentStore, Record
 
@@ -95,11 +98,11 @@ class RedisWorld:
         return int(seconds) * 1000 + int(microseconds) // 1000
 
     async def advance(self, ms: int) -> None:
-        for name in await self._inspector.keys(f"{self.namespace}payorch:*:payment:*"):
+        for name in await stored_names(self._inspector, f"{self.namespace}payorch:*:payment:*"):
             for field in ("owned_until", "rest_until"):
                 if int(await self._inspector.hget(name, field) or 0):
                     await self._inspector.hincrby(name, field, -ms)
-        for name in await self._inspector.keys(f"{self.namespace}payorch:*:due:*"):
+        for name in await stored_names(self._inspector, f"{self.namespace}payorch:*:due:*"):
             for member in await self._inspector.zrange(name, 0, -1):
                 await self._inspector.zincrby(name, -ms, member)
 
@@ -126,6 +129,11 @@ class RedisWorld:
     async def close(self) -> None:
         await self.store.close()
         await self._inspector.aclose()
+
+
+async def stored_names(client: Redis, pattern: str) -> list[bytes]:
+    """The keys that fit, on each server."""
+    return [name for node in (await nodes_of(client)).values() for name in await node.keys(pattern)]
 
 
 async def accepted(world: World, key: PaymentKey, *, due_in_ms: int = 0) -> None:

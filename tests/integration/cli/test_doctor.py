@@ -148,6 +148,25 @@ def test_a_weaker_durability_is_a_warning(payorch, provider, monkeypatch, own_va
     assert ("warning", "AOF everysec: a lost host may cost the last second") in found(said, "redis")
 
 
+def test_each_master_of_a_cluster_is_looked_at(payorch, provider, monkeypatch, redis_url, cluster_url, valkey_cluster):
+    monkeypatch.setenv("PAYORCH_REDIS_URL", cluster_url)
+    monkeypatch.setenv("PAYORCH_BROKER_URL", redis_url)
+    assert payorch("setup").status == 0
+    in_order = found(payorch("doctor", "--json"), "redis")
+    assert {level for level, _ in in_order} == {"ok"}
+    assert any(text.endswith("(the weakest of 3 masters)") for _, text in in_order)
+    assert any(text == "64 shards" for _, text in in_order)
+
+    weak = valkey_cluster.masters[2]
+    weak.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    try:
+        assert any(
+            "allkeys-lru" in text for level, text in found(payorch("doctor", "--json"), "redis") if level == "wrong"
+        )
+    finally:
+        weak.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
+
+
 def test_servers_that_are_away_are_wrong_and_the_other_checks_go_on(payorch, provider, monkeypatch, unused_port):
     monkeypatch.setenv("PAYORCH_REDIS_URL", f"redis://user:hidden@127.0.0.1:{unused_port()}/0")
     monkeypatch.setenv("PAYORCH_BROKER_URL", f"amqp://user:hidden@127.0.0.1:{unused_port()}//")

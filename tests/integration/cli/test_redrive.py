@@ -114,6 +114,16 @@ def test_what_is_dropped_is_gone_and_the_same_message_is_not_told_again(payorch,
     assert (queue(), [entry["outcome"] for entry in audited()]) == ([], ["dropped"])
 
 
+def test_dropping_needs_no_broker_whatever_its_url_says(payorch, shelf, monkeypatch):
+    monkeypatch.setenv("PAYORCH_BROKER_URL", "sentinel://127.0.0.1:9")
+    shelf.refuse(1, "no_flow", body=BODY)
+    redriven = payorch("deadletters", "redrive", "--all")
+    assert (redriven.status, redriven.out, list(listed(payorch))) == (1, "0 redriven\n", ["no_flow"])
+    assert "must start with one of amqp://" in redriven.err
+    assert payorch("deadletters", "drop", "--all").out == "1 dropped\n"
+    assert listed(payorch) == {}
+
+
 def test_one_that_is_not_there_is_told(payorch, shelf):
     said = payorch("deadletters", "drop", "1-0")
     assert (said.status, said.out) == (1, "0 dropped, 1 left\n")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -11,10 +13,9 @@ import uuid
 from collections import defaultdict
 from typing import Any
 
-import redis
-
 from orchestrator.adapters.event_log import EventLog, sources_of
 from orchestrator.adapters.publisher import open_publisher
+from orchestrator.adapters.redis_blocking import open_blocking
 from orchestrator.adapters.subscriber import subscribe
 from orchestrator.identity import PaymentKey, shard_of
 from orchestrator.ports import PublishedEvent
@@ -27,7 +28,7 @@ class Log:
     """Appends events as a commit would."""
 
     def __init__(self, url, namespace, *, shards=SHARDS):
-        self.client: Any = redis.Redis.from_url(url)
+        self.client: Any = open_blocking(url, socket_timeout=5)
         self.sources = sources_of(namespace=namespace, shards=shards)
         self._shards = shards
         self.refusals = self.sources[-1]
@@ -196,9 +197,31 @@ def assert_first_deliveries_in_order(events):
     return dict(seen)
 
 
-def main(redis_url, broker_url, namespace):
+def assert_all_arrive_although_a_relay_is_killed(log, redis_url, events_url, namespace, *, shards=SHARDS):
+    """Two relays, one of which is killed under load: each event at least once, each payment's in order."""
+    command = [sys.executable, "-m", "tests.integration.relay.relaying", redis_url, events_url, namespace, str(shards)]
+    with Reader(events_url, namespace) as reader:
+        relays = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
+        try:
+            assert all(relay.stdout and relay.stdout.readline() for relay in relays)
+            for sequence in range(1, 21):
+                for payment in range(50):
+                    log.append(f"ord-{payment}", sequence)
+                if sequence == 10:
+                    until(lambda: len(reader.events) > 100)
+                    relays[0].send_signal(signal.SIGKILL)
+            until(lambda: len(reader.ids()) == 1000, limit_s=20)
+            until(lambda: {**log.cursors()} == log.ends())
+        finally:
+            for relay in relays:
+                relay.kill()
+                relay.communicate()
+    assert assert_first_deliveries_in_order(reader.events) == {f"ord-{n}": 20 for n in range(50)}
+
+
+def main(redis_url, broker_url, namespace, shards=SHARDS):
     """A relay as a process of its own, to be killed."""
-    relay = make_relay(redis_url, open_publisher(broker_url, namespace=namespace), namespace)
+    relay = make_relay(redis_url, open_publisher(broker_url, namespace=namespace), namespace, shards=int(shards))
     relay.start()
     sys.stdout.write("started\n")
     sys.stdout.flush()

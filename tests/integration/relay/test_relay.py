@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
 import time
 
 from orchestrator.adapters.publisher import open_publisher
@@ -12,31 +9,14 @@ from tests.integration.relay.relaying import (
     Alarms,
     Reader,
     Recorder,
-    assert_first_deliveries_in_order,
+    assert_all_arrive_although_a_relay_is_killed,
     event,
     until,
 )
 
 
 def test_every_event_arrives_in_order_although_a_relay_is_killed(log, redis_url, events_url, namespace):
-    command = [sys.executable, "-m", "tests.integration.relay.relaying", redis_url, events_url, namespace]
-    with Reader(events_url, namespace) as reader:
-        relays = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
-        try:
-            assert all(relay.stdout and relay.stdout.readline() for relay in relays)
-            for sequence in range(1, 21):
-                for payment in range(50):
-                    log.append(f"ord-{payment}", sequence)
-                if sequence == 10:
-                    until(lambda: len(reader.events) > 100)
-                    relays[0].send_signal(signal.SIGKILL)
-            until(lambda: len(reader.ids()) == 1000, limit_s=20)
-            until(lambda: {**log.cursors()} == log.ends())
-        finally:
-            for relay in relays:
-                relay.kill()
-                relay.communicate()
-    assert assert_first_deliveries_in_order(reader.events) == {f"ord-{n}": 20 for n in range(50)}
+    assert_all_arrive_although_a_relay_is_killed(log, redis_url, events_url, namespace)
 
 
 def test_an_event_is_published_within_fifty_milliseconds_at_low_load(log, events_url, namespace, relays):

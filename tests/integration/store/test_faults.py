@@ -17,6 +17,7 @@ from orchestrator.identity import PaymentKey
 from orchestrator.ports import AcceptOutcome, Commit, CommitOutcome, NotifyOutcome
 from tests.contract.store.worlds import refusal
 from tests.support.fault_proxy import Mode
+from tests.support.waiting import until
 
 LEASE_MS = 60_000
 LATER_MS = 4_000_000_000_000
@@ -148,12 +149,6 @@ async def subscribers(client):
     return [each["id"] for each in await client.client_list(_type="pubsub")]
 
 
-async def until(condition):
-    async with asyncio.timeout(LIMIT_S):
-        while not await condition():
-            await asyncio.sleep(0.01)
-
-
 async def test_a_quiet_subscription_is_kept_and_a_dead_one_is_replaced(
     monkeypatch, faulty_store, proxy, redis_url, key
 ):
@@ -169,19 +164,19 @@ async def test_a_quiet_subscription_is_kept_and_a_dead_one_is_replaced(
     async def is_not_subscribed():
         return not await subscribers(client)
 
-    await until(is_subscribed)
+    await until(is_subscribed, within_s=LIMIT_S)
     first = await subscribers(client)
     pings = int((await client.info("commandstats")).get("cmdstat_ping", {}).get("calls", 0))
 
     async def was_asked_three_times():
         return int((await client.info("commandstats"))["cmdstat_ping"]["calls"]) >= pings + 3
 
-    await until(was_asked_three_times)
+    await until(was_asked_three_times, within_s=LIMIT_S)
     assert await subscribers(client) == first
     proxy.mode = Mode.BLACKHOLE
-    await until(is_not_subscribed)
+    await until(is_not_subscribed, within_s=LIMIT_S)
     proxy.mode = Mode.PASS
-    await until(is_subscribed)
+    await until(is_subscribed, within_s=LIMIT_S)
     await client.publish("payorch:bell", "7")
     assert await rung == 7
     await bells.aclose()
@@ -288,7 +283,7 @@ async def test_names_in_redis_are_those_of_the_interface(redis_url, namespace, k
     assert set(stored) == {name.encode() for name in fields | {"notify_op"}}
 
 
-@pytest.mark.parametrize("url", ["redis+cluster://:hunter2@h", "amqp://h", "hunter2"])
+@pytest.mark.parametrize("url", ["http://:hunter2@h", "amqp://h", "hunter2"])
 def test_a_url_that_is_not_supported_is_refused_without_repeating_it(url):
     with pytest.raises(UnsupportedRedisUrlError) as refused:
         connect(url)

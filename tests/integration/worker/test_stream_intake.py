@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -12,6 +11,7 @@ from structlog.testing import capture_logs
 from orchestrator.adapters.memory_store import MemoryStore
 from orchestrator.adapters.redis_connection import connect
 from orchestrator.errors import StoreCorruptError
+from tests.support.waiting import until
 from tests.unit.core.building import card_intent
 from tests.unit.engine.world import World
 from workers import stream_intake
@@ -50,12 +50,6 @@ async def world(client, monkeypatch):
     assert "intake.step_failed" in {line["event"] for line in said}
 
 
-async def until(condition):
-    async with asyncio.timeout(LIMIT_S):
-        while not await condition():
-            await asyncio.sleep(0.01)
-
-
 async def test_the_others_are_taken_and_the_poison_is_put_aside_after_its_tries(world, client):
     wanted = ["ord-1", f"{POISON}-1", "ord-2", f"{POISON}-2", "ord-3"]
     for intent_id in wanted:
@@ -64,7 +58,7 @@ async def test_the_others_are_taken_and_the_poison_is_put_aside_after_its_tries(
     async def is_over():
         return not await client.xlen(STREAM)
 
-    await until(is_over)
+    await until(is_over, within_s=LIMIT_S)
 
     stored = {record.key.intent_id async for record in world.store.scan()}
     assert stored == {"ord-1", "ord-2", "ord-3"}
@@ -72,5 +66,5 @@ async def test_the_others_are_taken_and_the_poison_is_put_aside_after_its_tries(
     assert (await client.xpending(STREAM, GROUP))["pending"] == 0
 
     await client.xadd(STREAM, {"intent": json.dumps(card_intent(intent_id="ord-4"))})
-    await until(is_over)
+    await until(is_over, within_s=LIMIT_S)
     assert len([record async for record in world.store.scan()]) == 4

@@ -222,6 +222,13 @@ BUGS = (
         plant=_command_refused_in_silence,
     ),
     Bug(
+        name="refund-refused-in-silence",
+        breaks=("I2",),
+        rule="Who asked for a refund hears that the provider refused it.",
+        mistake="The payment knows it, and nobody else.",
+        plant=lambda: everywhere(refuse, "tell_refusal", _say_nothing),
+    ),
+    Bug(
         name="request-in-the-log",
         breaks=("I8",),
         rule="No token, secret or address of a redirect reaches the log.",

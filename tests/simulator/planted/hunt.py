@@ -31,12 +31,15 @@ class Catch:
     violation: Violation | None = None
 
 
-def hunt(bug: str, *, seeds_max: int = SEEDS_MAX) -> Catch:
-    """Run seed after seed with this bug until one of the invariants that it breaks is found broken."""
-    for seed in range(seeds_max):
+def hunt(bug: str, *, seeds_max: int = SEEDS_MAX, first: Sequence[int] = ()) -> Catch:
+    """Run seed after seed with this bug until one of the invariants that it breaks is found broken.
+
+    From 0 on; `first` are tried before, as where it was caught the last time.
+    """
+    for count, seed in enumerate((*first, *range(seeds_max)), start=1):
         for violation in _first_of(run_seed(seed, planted=bug).violations):
             if violation.invariant in BUGS[bug].breaks:
-                return Catch(bug=bug, seeds=seed + 1, violation=violation)
+                return Catch(bug=bug, seeds=count, violation=violation)
     return Catch(bug=bug, seeds=seeds_max)
 
 

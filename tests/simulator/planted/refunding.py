@@ -70,6 +70,13 @@ BUGS = (
         plant=lambda: everywhere(refund_course, "may_be_of_an_earlier_refund", _no),
     ),
     Bug(
+        name="rejection-taken-for-the-next",
+        breaks=("I5", "I7"),
+        rule="A rejection that comes again is not that of a later refund; a read tells.",
+        mistake="It ends the refund that runs now.",
+        plant=lambda: everywhere(refund_course, "may_have_fallen_through_before", _no),
+    ),
+    Bug(
         name="never-stale",
         breaks=("I2",),
         rule="What the provider never finishes becomes a person's in the end.",

@@ -99,6 +99,8 @@ def test_empty_variable_counts_as_missing(refusal):
         ("PAYORCH_REDIS_URL", "redis://CANARY:port/0", "scheme://host"),
         ("PAYORCH_REDIS_URL", "redis+sentinel://CANARY:26379", "must name the service"),
         ("PAYORCH_REDIS_URL", "redis+sentinel://CANARY:26379,CANARY:port/main", "scheme://host"),
+        ("PAYORCH_REDIS_URL", "redis+cluster://CANARY:6379/1", "must name no database"),
+        ("PAYORCH_REDIS_URL", "redis+cluster://CANARY:6379,CANARY:port", "scheme://host"),
         ("PAYORCH_BROKER_URL", "kafka://CANARY", "amqp:// or amqps://"),
         ("PAYORCH_EVENTS_URL", "https://CANARY", "amqp:// or amqps://"),
         ("PAYORCH_PROVIDER_BASE_URL", "http://api.example", "must start with https://"),
@@ -141,6 +143,11 @@ def test_broker_must_be_named_where_redis_cannot_be_one(load, refusal, scheme):
         "PAYORCH_BROKER_URL: must be set, since PAYORCH_REDIS_URL is neither redis:// nor rediss://",
     )
     assert load(PAYORCH_REDIS_URL=url, PAYORCH_BROKER_URL="amqp://rabbit//").events_url == "amqp://rabbit//"
+
+
+def test_several_nodes_of_a_cluster_are_one_address(load):
+    url = "redis+cluster://bob:CANARY@one:6379,two:6380,three"
+    assert load(PAYORCH_REDIS_URL=url, PAYORCH_BROKER_URL="amqp://rabbit//").redis_url == url
 
 
 def test_several_sentinels_are_one_address(load):

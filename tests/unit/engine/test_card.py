@@ -226,6 +226,17 @@ async def test_i5_a_no_that_a_read_shows_just_after_a_success_was_told_is_read_a
     assert world.story()[2:] == ["processing/confirming", "succeeded"]
 
 
+async def test_i5_a_no_counts_from_when_it_was_asked_for_however_late_it_is_heard(world):
+    def frozen(_):
+        world.clock.ms += 2 * MINUTE_MS
+        return said(body("failed"))
+
+    world.provider.script("card", frozen, said(body("received")))
+    await world.hook(body("received"))
+    await world.pass_time(3 * MINUTE_MS)
+    assert world.story()[2:] == ["processing/confirming", "succeeded"]
+
+
 async def test_i5_a_no_that_reads_go_on_to_show_ends_a_success_that_was_only_told(world):
     world.provider.script("card", said(body("failed")))
     await world.hook(body("received"))

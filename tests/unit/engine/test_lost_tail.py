@@ -11,6 +11,7 @@ from orchestrator.flows.provider_object import time_ms
 from orchestrator.identity import shard_of
 from orchestrator.payment import CREATE, OperationState
 from orchestrator.policy import Policy
+from orchestrator.statuses import Status
 from tests.unit.core.building import (
     card_body,
     card_intent,
@@ -19,11 +20,13 @@ from tests.unit.core.building import (
     payin_body,
     payin_intent,
 )
-from tests.unit.engine.refunding import Refunded
+from tests.unit.engine.refunding import NO_BALANCE, Refunded
 from tests.unit.engine.world import (
     CARD,
     DAY_MS,
+    EMPTY_LIST,
     GATEWAY,
+    LOST,
     MINUTE_MS,
     PAYID,
     PAYIN,
@@ -191,6 +194,35 @@ async def test_a_capture_that_was_made_and_lost_is_read_for_when_its_authorisati
     assert world.story()[-1] == "processing/settling"
 
 
+async def test_i1_a_create_in_doubt_may_have_been_made_again_before_the_loss():
+    world = Losing()
+
+    def absent(_):
+        if world.provider.calls["create"] == 1:
+            world.remember()
+        return EMPTY_LIST
+
+    world.provider.script("create", LOST)
+    world.provider.script("list", absent)
+    await world.submit(payin_intent())
+    while world.provider.calls["create"] < 2:
+        await world.pass_time(1_000)
+    found = ACTION[PAYIN] | {"created_at": "2027-01-15T08:00:01Z"}
+    shown_ms = world.clock.ms + 40_000
+
+    def shown_late(_):
+        is_shown = world.clock.ms >= shown_ms
+        return said({"records": [found], "page": 1, "per_page": 20, "total": 1}) if is_shown else EMPTY_LIST
+
+    world.provider.script("list", shown_late)
+    world.lose(PAYIN, tail=True)
+    await world.pass_time(10 * MINUTE_MS)
+
+    assert world.provider.calls["create"] == 2
+    assert world.story(PAYIN)[-1] == "requires_action"
+    await world.assert_consistent(PAYIN)
+
+
 async def test_a_payment_that_is_over_is_left_as_it_is():
     world = await unsent(CARD)
     await world.command("cancel", turn=False)
@@ -222,6 +254,31 @@ async def test_a_refund_that_seems_unsent_is_not_sent_and_waits_for_what_the_pro
 
     assert world.provider.calls["refund"] == 0
     assert (await world.payment(PAYIN)).operations["refund:r-1"].state is OperationState.IN_DOUBT
+
+
+async def test_a_refusal_of_a_refund_that_was_lost_before_it_counted_as_told_ends_nothing_else(monkeypatch):
+    refunded = Refunded("payin")
+    refunded.world = world = Losing()
+    await refunded.begin()
+    refunded.replies(NO_BALANCE)
+    world.remember()
+    refuse = world.store.refuse
+
+    async def refuse_and_lose(refusal):
+        is_first = await refuse(refusal)
+        claim = world.store._payments[PAYIN]
+        world.lose(PAYIN, tail=True)
+        # What is left is of a moment at which the same worker had it for an earlier turn.
+        was = world.store._payments[PAYIN]
+        was.owner, was.owned_until_ms = claim.owner, claim.owned_until_ms
+        return is_first
+
+    monkeypatch.setattr(world.store, "refuse", refuse_and_lose)
+    await world.command("refund", key=PAYIN, refund_id="r-1")
+
+    assert [code for _, code in world.refusals()] == ["INSUFFICIENT"]
+    assert (await world.payment(PAYIN)).status is Status.SUCCEEDED
+    assert "refund:r-1" not in (await world.payment(PAYIN)).operations
 
 
 async def test_a_store_that_lost_nothing_holds_nothing_up():

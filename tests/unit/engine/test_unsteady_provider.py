@@ -68,6 +68,16 @@ async def test_i6_money_after_a_failure_is_found_though_the_first_reads_are_behi
     await world.assert_consistent(PAYIN)
 
 
+async def test_i6_a_word_that_nobody_knows_settles_nothing_however_long_the_reads_told_nothing():
+    world = await created()
+    await world.hook(payin_body("failed"), key=PAYIN)
+    world.provider.script("detail", *[said({}, 503)] * 6, said(payin_body("mystery")), RECEIVED)
+    await world.hook(payin_body("received"), key=PAYIN)
+    await world.pass_time(HOUR_MS)
+    assert world.story(PAYIN)[2:] == ["failed", "failed", "succeeded"]
+    assert "unknown_status" in world.events(PAYIN)[-2]["data"]["review"]
+
+
 async def test_i6_a_word_that_no_read_shows_is_looked_for_four_times_and_no_more():
     world = await created()
     await world.hook(payin_body("failed"), key=PAYIN)
