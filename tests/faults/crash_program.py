@@ -17,6 +17,7 @@ import os
 import runpy
 import signal
 import sys
+import threading
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,8 @@ class Killer:
     """Counts the hits of the planned point and does the deed at the n-th."""
 
     def __init__(self, plan_file: Path) -> None:
-        self.marked: set[str] = set()
+        self._marked: set[str] = set()  # as sending
+        self._marks = threading.Lock()  # the relay's thread may strike while a turn goes on in the loop's
         self._plan_file = plan_file
         self._hits: Counter[str] = Counter()  # by plan
 
@@ -67,14 +69,25 @@ class Killer:
         self._hits[text] += 1
         return bool(self._hits[text] == plan["hit"] or (plan["deed"] == FAIL and self._hits[text] > plan["hit"]))
 
+    def mark(self, intent_id: str) -> None:
+        """Say that this is about to be marked as sending; waits for ever where a death has been noted."""
+        with self._marks:
+            self._marked.add(intent_id)
+
+    def unmark(self, intent_id: str) -> None:
+        """Say that this is known not to be on the wire."""
+        with self._marks:
+            self._marked.discard(intent_id)
+
     def strike(self) -> None:
-        """Leave the note, and do the deed."""
+        """Leave the note, and do the deed; nothing is marked between them."""
         deed = json.loads(self._plan_file.read_text())["deed"]
         if deed == FAIL:
             raise PlannedError
-        Path(f"{self._plan_file}.done").write_text(json.dumps({"marked": sorted(self.marked)}))
-        # Sent to this thread, not to the process: where that is stopped by another one, this one runs on for a while.
-        signal.raise_signal(signal.Signals[deed])
+        with self._marks:
+            Path(f"{self._plan_file}.done").write_text(json.dumps({"marked": sorted(self._marked)}))
+            # Sent to this thread, not to the process: another thread may take that, and this one runs on for a while.
+            signal.raise_signal(signal.Signals[deed])
 
     def strike_soon(self) -> None:
         """The same when what was written is out."""
@@ -139,10 +152,10 @@ def _watch_marks(killer: Killer) -> None:
     async def watched(store: RedisStore, wanted: Any) -> Any:
         is_mark = wanted.own_move and wanted.keep_lease_ms is not None
         if is_mark:
-            killer.marked.add(wanted.key.intent_id)
+            killer.mark(wanted.key.intent_id)
         answer = await commit(store, wanted)
         if is_mark is not (answer.outcome is CommitOutcome.COMMITTED):
-            killer.marked.discard(wanted.key.intent_id)
+            killer.unmark(wanted.key.intent_id)
         return answer
 
     RedisStore.commit = watched  # type: ignore[assignment, method-assign]
