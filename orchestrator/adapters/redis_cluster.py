@@ -154,6 +154,9 @@ class ClusterClient(Redis):
             answers = answers[1::2] if target.is_asking else answers
         if any(isinstance(answer, _TELLS_OF_CHANGE) for answer in answers):
             self._doubt_map()
+        for answer in answers:
+            if isinstance(answer, AskError):  # a node that knows no host of the other one means its own
+                answer.host = answer.host or target.address[0]
         return answers
 
     def _doubt_map(self) -> None:

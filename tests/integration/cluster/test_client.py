@@ -78,6 +78,27 @@ async def test_a_slot_that_moved_is_followed_and_nothing_is_done_twice(clients, 
         told(each, "CLUSTER", "SETSLOT", slot, "NODE", ids[giver.port])
 
 
+@pytest.mark.parametrize("endpoint", ["unknown-endpoint", "ip"])
+async def test_a_redirection_without_a_host_means_the_host_that_was_asked(
+    clients, valkey_cluster, cluster_url, endpoint
+):
+    client, name = clients(cluster_url), "{elsewhere}count"
+    giver, slot = valkey_cluster.master_of(name), str(key_slot(name.encode()))
+    taker = next(each for each in valkey_cluster.masters if each is not giver)
+    await client.get(name)
+    try:
+        for master in valkey_cluster.masters:
+            told(master, "CONFIG", "SET", "cluster-preferred-endpoint-type", endpoint)
+        for master in (taker, giver):
+            told(master, "CLUSTER", "SETSLOT", slot, "NODE", valkey_cluster.id_of(taker))
+        assert await client.get(name) is None
+    finally:
+        for master in (giver, taker):
+            told(master, "CLUSTER", "SETSLOT", slot, "NODE", valkey_cluster.id_of(giver))
+        for master in valkey_cluster.masters:
+            told(master, "CONFIG", "SET", "cluster-preferred-endpoint-type", "ip")
+
+
 async def test_a_command_whose_answer_is_lost_is_not_sent_again(clients, valkey_cluster, cluster_url):
     client = clients(cluster_url)
     assert await client.execute_command("EVAL", INCR, 1, "count") == 1
