@@ -49,6 +49,7 @@ def made_directly(stack, intent):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_an_audit_beside_running_workers_finds_nothing(own_stack):
     stack = own_stack(workers=2)
     paid = stack.submit(*(make() for make in (card, payin, payid) for _ in range(15)))

@@ -8,6 +8,7 @@ from datetime import datetime
 import pytest
 
 from tests.support.intents import payin
+from tests.support.pace import slowness
 from tests.support.process import wait_for
 
 DUE = 20_000
@@ -54,10 +55,12 @@ def test_i9_twenty_thousand_due_payments_of_one_merchant_do_not_slow_another(sta
     for _ in range(DUE // 1000):
         stack.submit(*(payin(merchant="full") for _ in range(1000)))
     wait_for(lambda: due(stack) >= DUE - 100, within_s=240, what=stack.tails)
-    began_s, calls = time.monotonic(), len(stack.desk.requests(app_id="app-full"))
+    calls, began_s = len(stack.desk.requests(app_id="app-full")), time.monotonic()
 
     beside = delays_s(stack)
 
+    calls = len(stack.desk.requests(app_id="app-full")) - calls
+    period_s = time.monotonic() - began_s
     figures = {
         f"p{share}_{name}_s": round(delays[len(delays) * share // 100], 3)
         for name, delays in (("alone", alone), ("beside", beside))
@@ -65,6 +68,5 @@ def test_i9_twenty_thousand_due_payments_of_one_merchant_do_not_slow_another(sta
     }
     for name, value in figures.items():
         record_property(name, value)
-    assert figures["p99_beside_s"] <= max(3 * figures["p99_alone_s"], 2.0), figures
-    period_s = time.monotonic() - began_s
-    assert len(stack.desk.requests(app_id="app-full")) - calls <= period_s + 2
+    assert figures["p99_beside_s"] <= max(3 * figures["p99_alone_s"], 2.0 * slowness()), figures
+    assert calls <= period_s + 2

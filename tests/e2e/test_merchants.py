@@ -34,8 +34,11 @@ class File:
     def put(self, name, *, secret=None, limits=""):
         entry = f'[merchants.{name}]\napp_id = "app-{name}"\nsecret_key = "{secret or SECRETS[name]}"\n'
         self._entries[name] = f"{entry}[merchants.{name}.limits]\n{limits}\n"
+        self.write("".join(self._entries.values()))
+
+    def write(self, text):
         new = self.path.with_suffix(".new")
-        new.write_text("".join(self._entries.values()))
+        new.write_text(text)
         new.replace(self.path)
 
 
@@ -148,13 +151,14 @@ def test_a_merchant_that_is_added_is_taken_at_once_by_every_worker(stack, file):
 
 def test_a_broken_file_changes_nothing_and_is_told(stack, file):
     file.put("added")
+    stack.succeed(stack.submit(*of("added")))
     sound = file.path.read_text()
-    file.path.write_text("[merchants.added\n")
+    file.write("[merchants.added\n")
     wait_for(lambda: "merchants.refused" in stack.output(), what=stack.tails)
     wait_for(lambda: "payorch_merchants_refused_total 1.0" in metrics(stack, stack.workers[0]), what=stack.tails)
     ids = stack.submit(*of("added"))
     stack.succeed(ids)
-    file.path.write_text(sound)
+    file.write(sound)
 
 
 def test_an_operator_pauses_a_merchant_in_all_workers_and_resumes_it(stack):

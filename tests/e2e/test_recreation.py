@@ -104,7 +104,8 @@ def played(stack) -> dict[str, Cell]:
     stack.submit(*(cell.intent for cell in CELLS.values()))
 
     def unfinished() -> dict[str, Any]:
-        lasts = {name: stack.events.last(cell.intent["intent_id"]) for name, cell in CELLS.items()}
+        by_id = stack.events.lasts()
+        lasts = {name: by_id.get(cell.intent["intent_id"], {}) for name, cell in CELLS.items()}
         return {
             name: (lasts[name].get("status"), lasts[name].get("review"))
             for name, cell in CELLS.items()

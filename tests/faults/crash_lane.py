@@ -210,13 +210,14 @@ class _Play:
             self.stack.start_worker(wait=False)
 
     def _unfinished(self) -> dict[str, str]:
-        self.stack.events.read()
-        return {each: self.status(each) for each in self.ids if not self._is_finished(each)}
-
-    def _is_finished(self, intent_id: str) -> bool:
+        lasts = self.stack.events.lasts()
+        statuses = {each: str(lasts[each]["status"]) if each in lasts else "" for each in self.ids}
         if self.case.scene == "refusal":
-            return bool(self._dead_letters()[intent_id])
-        status = self.status(intent_id)
+            letters = self._dead_letters()
+            return {each: status for each, status in statuses.items() if not letters[each]}
+        return {each: status for each, status in statuses.items() if not self._is_finished(each, status)}
+
+    def _is_finished(self, intent_id: str, status: str) -> bool:
         # Who has a link or a PayID in his mail may pay although we do not know of it.
         is_with_the_customer = status == "requires_action" or (status == "in_doubt" and self.case.flow == "payid")
         if is_with_the_customer:

@@ -20,13 +20,14 @@ from tests.support.broker import Broker
 from tests.support.celery_client import send_task
 from tests.support.fault_proxy import Mode, ThreadedProxy
 from tests.support.intents import card, payin
+from tests.support.pace import slowness
 from tests.support.process import wait_for
 from tests.support.rabbitmq_server import RabbitServer, script
 from tests.support.stack import Stack
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("broker-faults")]
 
-BACK_WITHIN_S = 10.0  # the aim is 5 s; this machine may be busy with other tests
+BACK_WITHIN_S = 10.0  # the aim is 5 s; other tests keep the disk busy too
 EACH = 6
 ALARMS = {
     "memory": (("set_vm_memory_high_watermark", "0.000001"), ("set_vm_memory_high_watermark", "0.4")),
@@ -97,11 +98,14 @@ def assert_all_published(stack, kept, ids):
 
 def test_a_broker_that_is_killed_costs_its_absence_and_no_message_and_no_event(stack, rabbit, kept, record_property):
     before, after = intents(), intents()
+    publish(rabbit.url, first := payin())
+    stack.wait_status([first["intent_id"]], "requires_action")
     publish(rabbit.url, *before)
-    ids = [intent["intent_id"] for intent in before]
-    wait_for(lambda: stack.desk.requests(method="POST"), what=stack.tails)
+    ids = [intent["intent_id"] for intent in (first, *before)]
+    wait_for(lambda: len(stack.desk.requests(method="POST")) > 1, what=stack.tails)
 
     rabbit.kill()
+    stack.desk.act(first["intent_id"], "pay")  # an event that is to be published comes for certain
     wait_for(lambda: missing(stack) == ["broker", "events"], what=lambda: missing(stack))
     stack.wait_created(read_ids(stack))
     rabbit.start()
@@ -109,13 +113,14 @@ def test_a_broker_that_is_killed_costs_its_absence_and_no_message_and_no_event(s
     publish(rabbit.url, *after)
     send_task(rabbit.url, "", by_task := payin())
     ids += [intent["intent_id"] for intent in (*after, by_task)]
-    stack.wait_status(ids, "requires_action", within_s=60)
+    stack.wait_status(ids[1:], "requires_action", within_s=60)
     back_s = time.monotonic() - began_s
 
     record_property("back_s", round(back_s, 2))
     sys.stdout.write(f"works again {back_s:.1f} s after RabbitMQ answered\n")
-    assert back_s <= BACK_WITHIN_S
-    stack.succeed(ids)
+    assert back_s <= BACK_WITHIN_S * slowness()
+    stack.wait_status(ids[:1], "succeeded")
+    stack.succeed(ids[1:])
     stack.judge(ids)
     assert_all_published(stack, kept, ids)
     wait_for(lambda: missing(stack) == [], what=lambda: missing(stack))

@@ -21,12 +21,13 @@ from tests.support.celery_client import send_task
 from tests.support.fault_proxy import Mode
 from tests.support.intents import card, payin
 from tests.support.loading_server import LoadingServer
+from tests.support.pace import slowness
 from tests.support.process import wait_for
 from tests.support.proxied_stack import ProxiedStack
 
 pytestmark = pytest.mark.timeout(180)
 
-BACK_WITHIN_S = 10.0  # the aim is 5 s; this machine may be busy with other tests
+BACK_WITHIN_S = 10.0  # the aim is 5 s; other tests keep the disk busy too
 OUT_S = 1.5
 EACH = 6
 
@@ -249,7 +250,7 @@ def works_again(stack):
     stack.wait_status([by_task["intent_id"]], "requires_action", within_s=60)
     task_s = time.monotonic() - began_s
     sys.stdout.write(f"stream {back_s:.1f} s, task {task_s:.1f} s\n")
-    assert back_s <= BACK_WITHIN_S
+    assert back_s <= BACK_WITHIN_S * slowness()
     return back_s
 
 

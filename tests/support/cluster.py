@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 MASTERS = 3
 SLOTS = 16_384
-NODE_TIMEOUT_MS = 1500
+FAILS_OVER_AFTER_MS = 1500
+STAYS_WHOLE_FOR_MS = 15_000  # without replicas nothing is to fail over, however long the machine stands still
 FORMS_WITHIN_S = 30.0
 
 
@@ -52,11 +53,14 @@ class ValkeyCluster:
             told(replica, "CLUSTER", "REPLICATE", self.id_of(master))
         wait_for(lambda: all(self.is_whole(node) for node in self.nodes), within_s=FORMS_WITHIN_S)
         wait_for(lambda: all(follows(replica) for replica in self.replicas), within_s=FORMS_WITHIN_S)
+        if self.replicas:
+            wait_for(lambda: all(is_followed(master) for master in self.masters), within_s=FORMS_WITHIN_S)
 
     def start_node(self, node: ValkeyServer) -> None:
         """Start one, for the first time or again."""
         bus = ("--cluster-port", str(self._bus_ports[node.port]))
-        node.start("--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS), *bus)
+        timeout_ms = FAILS_OVER_AFTER_MS if self.replicas else STAYS_WHOLE_FOR_MS
+        node.start("--cluster-enabled", "yes", "--cluster-node-timeout", str(timeout_ms), *bus)
 
     def end(self) -> None:
         for node in self.nodes:
@@ -104,3 +108,8 @@ def told(node: ValkeyServer, *words: str) -> None:
 def follows(node: ValkeyServer) -> bool:
     """Whether a replica has its master's data and hears what is new."""
     return b"master_link_status:up" in node.command("INFO", "replication")
+
+
+def is_followed(node: ValkeyServer) -> bool:
+    """Whether a master knows its replica, and hears from it what it has."""
+    return b"state=online" in node.command("INFO", "replication") and node.command("WAIT", "1", "100") == b":1\r\n"

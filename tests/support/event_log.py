@@ -44,8 +44,11 @@ class EventLogReader:
 
     def last(self, intent_id: str) -> dict[str, Any]:
         """The data of the last event; empty where there is none."""
-        events = self.read()[intent_id]
-        return events[-1] if events else {}
+        return self.lasts().get(intent_id, {})
+
+    def lasts(self) -> dict[str, dict[str, Any]]:
+        """The data of the last event of each payment that has one."""
+        return {intent_id: events[-1] for intent_id, events in self.read().items() if events}
 
     def _append(self, event: dict[str, Any]) -> None:
         data = event["data"]

@@ -15,17 +15,28 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+PORTS = range(10_000, 32_000)  # below those that systems give to connections of their own
 START_LIMIT_S = 20.0
 STOP_LIMIT_S = 20.0
 
 
+_told: set[int] = set()
+
+
 def free_port() -> int:
-    """A port that nobody listens on now, below those that systems give to connections of their own."""
+    """A port that nobody listens on now, each told once: who was told of it may be long in coming to listen.
+
+    Test processes that run side by side share none.
+    """
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = PORTS[number :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
     while True:
-        port = random.randrange(10_000, 32_000)
+        port = random.choice(ports)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("", port))
-            return port
+            if port not in _told:
+                _told.add(port)
+                return port
 
 
 def held_port() -> socket.socket:
@@ -115,15 +126,15 @@ class ValkeyServer:
 
     def answers(self) -> bool:
         """Whether PING is answered with PONG within a second."""
-        return self.command("PING") == b"+PONG\r\n"
+        return self.command("PING", within_s=1) == b"+PONG\r\n"
 
-    def command(self, *words: str) -> bytes:
+    def command(self, *words: str, within_s: float = 10.0) -> bytes:
         """The raw first bytes of the answer, empty when there is none; no client library is involved."""
         with (
             contextlib.suppress(OSError),
-            socket.create_connection(("127.0.0.1", self.port), 1) as connection,
+            socket.create_connection(("127.0.0.1", self.port), within_s) as connection,
         ):
-            connection.settimeout(1)
+            connection.settimeout(within_s)
             connection.sendall(" ".join(words).encode() + b"\r\n")
             return connection.recv(4096)
         return b""

@@ -193,13 +193,15 @@ class Stack:
         """
         wanted = set(intent_ids)
 
+        def having(status: str) -> set[str]:
+            return {intent_id for intent_id, last in self.events.lasts().items() if last["status"] == status}
+
         def marked_only() -> set[str]:
             asked = {request["external_id"] for request in self.desk.requests(method="POST")}
-            return {each for each in wanted - asked if self.events.last(each).get("status") == "in_doubt"}
+            return (wanted - asked) & having("in_doubt")
 
         def unsettled() -> set[str]:
-            marked = marked_only()
-            return {each for each in wanted - marked if self.events.last(each).get("status") != "requires_action"}
+            return wanted - marked_only() - having("requires_action")
 
         wait_for(lambda: not unsettled(), within_s=within_s, what=lambda: f"{unsettled()}\n{self.tails()}")
         marked = marked_only()

@@ -31,6 +31,10 @@ class Subscriber:
         sequences = [event["data"]["sequence"] for event in self.events if event.get("subject") == intent_id]
         return list(dict.fromkeys(sequences))
 
+    def each_once(self) -> list[dict[str, Any]]:
+        """Each event once, however often it was delivered."""
+        return list({event["id"]: event for event in tuple(self.events)}.values())
+
     def _listen(self, url: str, binding: str, namespace: str) -> None:
         with subscribe(url, namespace=namespace, binding=binding) as subscription:
             self._bound.set()

@@ -35,10 +35,11 @@ class Ways:
 
     def submit(self, orders: list[Order]) -> None:
         """Each payment by its way."""
+        # The stream first: a link that is to lapse has only seconds, and Celery takes one to begin.
+        self._client.submit_many(order.intent for order in orders if not order.as_task)
         for order in orders:
             if order.as_task:
                 self._send_task(INTENT_TASK, intent=dict(order.intent))
-        self._client.submit_many(order.intent for order in orders if not order.as_task)
 
     def send(self, intent: Mapping[str, Any]) -> None:
         """A message that is no payment of the run: bad, repeated or conflicting."""

@@ -122,7 +122,8 @@ async def test_an_early_answer_to_a_large_request_does_not_leave_its_rest_on_the
         await peer.send(reply(b"{}", status=b"413 Too Large"))
         await asyncio.Event().wait()
 
-    async with serving(answer_early) as server, calling(server.url) as provider:
+    limits = CallTimeouts(connect_s=5, read_s=10, total_s=20)  # so much takes a while on a busy machine
+    async with serving(answer_early) as server, calling(server.url, timeouts=limits) as provider:
         for _ in range(2):
             got = await provider.call(post(body={"text": "a" * 16 * MIB}))
             assert (got.sent, got.http_status, got.error) == (True, 413, "")

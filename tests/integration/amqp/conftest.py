@@ -31,6 +31,10 @@ class Broker:
         """Messages of a queue that nobody holds."""
         return self.channel.queue_declare(queue.name, passive=True).message_count
 
+    def consumers(self, queue):
+        """How many consume from a queue."""
+        return self.channel.queue_declare(queue.name, passive=True).consumer_count
+
     def hand_out_and_take_back(self, times):
         """Raise the delivery count of the one message in the queue."""
         for _ in range(times):

@@ -101,7 +101,7 @@ def test_each_event_is_a_line_without_its_address(broker, namespace):
 
 
 def test_json_lines_follow_the_pattern_and_mask_the_address(broker, namespace):
-    with watching("payment.*.card.*", "--json", "--timeout", "1s") as process:
+    with watching("payment.*.card.*", "--json", "--timeout", "5s") as process:
         publish(broker, namespace)
         (line,) = process.stdout
         assert process.wait(20) == 0

@@ -45,7 +45,7 @@ async def clients() -> AsyncIterator[Callable[..., ClusterClient]]:
     made: list[ClusterClient] = []
 
     def make(url: str) -> ClusterClient:
-        quick = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5}
+        quick = {"socket_timeout": 2, "socket_connect_timeout": 2}
         made.append(ClusterClient(parse(url), pool_size=4, pool_wait_s=1, **quick))
         return made[-1]
 

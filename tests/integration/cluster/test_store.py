@@ -92,7 +92,7 @@ async def test_a_mark_is_safe_when_the_replica_of_its_master_has_it(stores, own_
 
     store.follow(followed)
     assert not await store.is_copied(held)
-    assert await asyncio.gather(*(store.is_copied(key) for key in free)) == [True, True]
+    await until(lambda: are_copied(store, free))
     store.follow(followed - {f"127.0.0.1:{own_cluster.masters[0].port}"})
     assert await store.is_copied(held)
 
@@ -144,8 +144,13 @@ async def test_the_probe_wants_a_write_of_each_master(own_cluster):
 async def test_the_clock_is_that_of_the_cluster(cluster_url):
     clock = StoreClock(begins_at_ms=0)
     async with connect(cluster_url) as client:
-        await clock.hear(client)
-    assert abs(clock.now_ms() - time.time() * 1000) < 1000
+
+        async def is_heard():
+            await clock.hear(client)
+            return clock.now_ms() > 0
+
+        await until(is_heard)
+    assert abs(clock.now_ms() - time.time() * 1000) < 10_000
 
 
 @pytest.mark.parametrize("path", ["/1", "/service/0"])

@@ -103,12 +103,12 @@ def test_an_exchange_that_was_deleted_comes_back(amqp_url, broker, namespace):
 
 
 def test_a_broker_that_blocks_publishers_is_an_outage_after_a_bounded_wait(amqp_url, broker, namespace):
-    publisher = AmqpPublisher(amqp_url, namespace=namespace, confirm_timeout_s=0.3)
+    publisher = AmqpPublisher(amqp_url, namespace=namespace, confirm_timeout_s=2)
     assert all(publisher.publish([published(1)]))
     publisher._on_blocked("low on memory")
     started = time.monotonic()
     assert list(publisher.publish([published(2)])) == [False]
-    assert 0.2 < time.monotonic() - started < 3
+    assert 1.9 < time.monotonic() - started < 12
     assert not publisher.answered
     assert list(publisher.publish([published(2)])) == [True]
     publisher.close()

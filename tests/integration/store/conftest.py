@@ -37,6 +37,6 @@ async def proxy(valkey_server: ValkeyServer, redis_url: str) -> AsyncIterator[Fa
 @pytest.fixture
 async def faulty_store(proxy: FaultProxy) -> AsyncIterator[RedisStore]:
     """The store through the proxy, impatient."""
-    store = RedisStore(connect(f"redis://127.0.0.1:{proxy.port}/0?socket_timeout=0.5"), shards=1)
+    store = RedisStore(connect(f"redis://127.0.0.1:{proxy.port}/0?socket_timeout=2"), shards=1)
     yield store
     await store.close()

@@ -148,7 +148,7 @@ def test_an_unknown_payment_is_404_only_for_who_may_read(stack):
 
 
 def test_with_redis_down_a_webhook_is_answered_503_and_the_provider_sends_it_again(tmp_path):
-    with Stack(tmp_path, settings={"poll_schedule_s": "600"}) as stack:
+    with Stack(tmp_path, settings={"poll_schedule_s": "600"}, sandbox={"webhook_retry_s": "5"}) as stack:
         ids = stack.submit(payin())
         stack.wait_status(ids, "requires_action")
         stack.valkey.kill()
@@ -162,6 +162,6 @@ def test_with_redis_down_a_webhook_is_answered_503_and_the_provider_sends_it_aga
         wait_for(lambda: stack.desk.deliveries(ids[0]), what=stack.tails)
         stack.valkey.start()
 
-        stack.wait_status(ids, "succeeded")
+        stack.wait_status(ids, "succeeded", within_s=40)
         stack.judge(ids)
         assert json.dumps(ids[0]) in json.dumps(stack.events.last(ids[0]))
