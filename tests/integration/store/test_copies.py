@@ -55,9 +55,17 @@ async def test_many_who_ask_at_once_are_answered_by_few_questions(master, replic
     store.follow({""})
     await until(lambda: store.is_copied(KEY))
     async with connect(master.url) as client:
-        before = (await client.info("commandstats"))["cmdstat_wait"]["calls"]
-        await asyncio.gather(*(store.is_copied(KEY) for _ in range(200)))
-        assert (await client.info("commandstats"))["cmdstat_wait"]["calls"] - before <= 2
+
+        async def questions():
+            return (await client.info("commandstats"))["cmdstat_wait"]["calls"]
+
+        async def all_hear_yes():
+            before = await questions()
+            answers = await asyncio.gather(*(store.is_copied(KEY) for _ in range(200)))
+            assert await questions() - before <= 2
+            return all(answers)
+
+        await until(all_hear_yes)  # a replica that a busy machine holds up for a tenth of a second is behind
 
 
 async def test_a_master_that_is_gone_confirms_nothing(master, replica, store):
